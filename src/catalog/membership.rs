@@ -25,7 +25,7 @@ impl RemovalLimit {
     }
 
     /// Whether so many members of so many may not go one after the other.
-    fn is_much(&self, gone: usize, of: usize) -> bool {
+    pub fn is_much(&self, gone: usize, of: usize) -> bool {
         gone > self.members && gone * 100 > of * usize::from(self.percent)
     }
 }

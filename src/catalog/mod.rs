@@ -18,5 +18,8 @@ mod recent;
 mod tests;
 
 pub use membership::{Conflict, Held, Member, Membership, MembershipChanges, RemovalLimit};
-pub use produce::{ListedMember, accepted_into, catalog_records, member_into, soa_into};
+pub use produce::{
+    ListedMember, accepted_into, catalog_records, label_of, member_into, removed_into, soa_into,
+};
 pub use read::{CatalogFault, CatalogMember, CatalogZone};
+pub use recent::RecentRemovals;

@@ -15,18 +15,34 @@ const TIMERS: [u32; 4] = [3600, 600, 1_209_600, 0];
 /// Where a catalog says up to which serial its operator accepted many removals: a property of ours (section 4.5).
 pub(super) const ACCEPTED: [&[u8]; 3] = [b"accepted", b"anyns", b"ext"];
 
+/// Below this, by its first label, a catalog says in which version a zone was removed: a property of ours.
+pub(super) const REMOVED: [&[u8]; 3] = [b"removed", b"anyns", b"ext"];
+
 /// A zone that is to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedMember {
     /// The zone.
     pub name: Name,
+    /// What makes its node unique; at most 63 octets: [`label_of`], or what it has already.
+    pub label: Box<[u8]>,
     /// The groups that it is in; at most 255 octets of each count.
     pub groups: Vec<Box<[u8]>>,
     /// The catalog that may take it over (section 4.4.1).
     pub new_owner: Option<Name>,
 }
 
-/// The records of a catalog zone of version 2 with these members. A member's label comes from its name, so it stays the same.
+/// The label of a zone that is listed now: it comes from the name, so that a producer that has lost its memory gives the same. A zone that
+/// was removed, in the version with this serial, may be another one now, and has another label (section 5.4).
+pub fn label_of(member: &Name, removed: Option<Serial>) -> Box<[u8]> {
+    let mut hash = Sha256::new_with_prefix(member.to_lowercase().as_wire());
+    if let Some(Serial(serial)) = removed {
+        hash.update(serial.to_be_bytes());
+    }
+    let label = BASE32HEX_NOPAD.encode(hash.finalize().get(..LABEL_OCTETS).unwrap_or_default());
+    label.to_ascii_lowercase().into_bytes().into()
+}
+
+/// The records of a catalog zone of version 2 with these members.
 ///
 /// # Errors
 /// The name of the catalog leaves no room for the names of its members.
@@ -57,7 +73,9 @@ pub fn soa_into(batch: &mut RecordBatch, serial: Serial) {
 /// # Errors
 /// The name of the catalog leaves no room for it.
 pub fn member_into(batch: &mut RecordBatch, member: &ListedMember) -> Result<(), NameError> {
-    let node = node_of(&member.name, &batch.origin().clone())?;
+    let zones =
+        [&[member.label.len() as u8], &*member.label, b"\x05zones", batch.origin().as_wire()].concat();
+    let node = Name::from_wire(&zones)?;
     push(batch, &node, RecordType::PTR, member.name.as_wire());
     if let Some(owner) = &member.new_owner {
         push(batch, &Name::from_text(b"coo", &node)?, RecordType::PTR, owner.as_wire());
@@ -81,12 +99,15 @@ pub fn accepted_into(batch: &mut RecordBatch, serial: Serial) -> Result<(), Name
     Ok(())
 }
 
-fn push(batch: &mut RecordBatch, owner: &Name, record_type: RecordType, rdata: &[u8]) {
-    batch.push(owner.as_wire(), record_type, TTL, rdata, Place::default());
+/// Adds that the zone with this first label was removed in the version with this serial: a property of ours. Left out where the name of the
+/// catalog leaves no room: then the zone has its first label when it is listed again.
+pub fn removed_into(batch: &mut RecordBatch, label: &[u8], serial: Serial) {
+    let path = [&[label][..], &REMOVED].concat().join(&b"."[..]);
+    let Ok(owner) = Name::from_text(&path, &batch.origin().clone()) else { return };
+    let text = serial.0.to_string();
+    push(batch, &owner, RecordType::TXT, &[&[text.len() as u8], text.as_bytes()].concat());
 }
 
-fn node_of(member: &Name, catalog: &Name) -> Result<Name, NameError> {
-    let hash = Sha256::digest(member.to_lowercase().as_wire());
-    let label = BASE32HEX_NOPAD.encode(hash.get(..LABEL_OCTETS).unwrap_or_default()).to_ascii_lowercase();
-    Name::from_text(format!("{label}.zones").as_bytes(), catalog)
+fn push(batch: &mut RecordBatch, owner: &Name, record_type: RecordType, rdata: &[u8]) {
+    batch.push(owner.as_wire(), record_type, TTL, rdata, Place::default());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{NodeRef, Zone};
 
-use super::produce::ACCEPTED;
+use super::produce::{ACCEPTED, REMOVED};
 
 /// Members of one catalog: ten times the largest that hosters publish.
 const MOST_MEMBERS: usize = 1_000_000;
@@ -23,6 +23,8 @@ pub struct CatalogZone {
     pub accepted: Option<Serial>,
     /// Its members, by their names.
     pub members: BTreeMap<Name, CatalogMember>,
+    /// The serials of the versions in which zones were removed last, by the first label of each: an anyns that produces it says so.
+    pub removed: BTreeMap<Box<[u8]>, Serial>,
 }
 
 /// One member zone.
@@ -93,7 +95,7 @@ impl CatalogZone {
         let depth = catalog.label_count();
         let mut nodes: BTreeMap<Box<[u8]>, (Option<Name>, CatalogMember)> = BTreeMap::new();
         let mut members = BTreeMap::new();
-        let mut accepted = None;
+        let (mut accepted, mut removed) = (None, BTreeMap::new());
         for node in zone.nodes() {
             let owner = node.owner();
             let labels: Vec<&[u8]> = owner.labels().collect();
@@ -115,11 +117,9 @@ impl CatalogZone {
                         entry.1.groups = groups_of(node);
                     }
                 }
-                labels
-                    if labels.len() == ACCEPTED.len()
-                        && labels.iter().zip(ACCEPTED).all(|(one, other)| is(one, other)) =>
-                {
-                    accepted = serial_of(node);
+                path if is_path(path, ACCEPTED) => accepted = serial_of(node),
+                [label, path @ ..] if is_path(path, REMOVED) && removed.len() < MOST_MEMBERS => {
+                    removed.extend(serial_of(node).map(|serial| (label.to_ascii_lowercase().into(), serial)));
                 }
                 _ => {}
             }
@@ -132,7 +132,7 @@ impl CatalogZone {
             }
             members.insert(member, CatalogMember { label, ..properties });
         }
-        Ok(Self { name: catalog.clone(), serial: zone.serial(), accepted, members })
+        Ok(Self { name: catalog.clone(), serial: zone.serial(), accepted, members, removed })
     }
 }
 
@@ -151,6 +151,10 @@ fn node_name(label: &[u8], catalog: &Name) -> Name {
 
 fn is(label: &[u8], expected: &[u8]) -> bool {
     label.eq_ignore_ascii_case(expected)
+}
+
+fn is_path(labels: &[&[u8]], expected: [&[u8]; 3]) -> bool {
+    labels.len() == expected.len() && labels.iter().zip(expected).all(|(one, other)| is(one, other))
 }
 
 fn check_version(zone: &Zone) -> Result<(), CatalogFault> {

@@ -10,7 +10,7 @@ const WINDOW: Duration = Duration::from_secs(3600);
 
 /// See the module. Holds as many names as went in an hour, which the limits bound.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RecentRemovals {
+pub struct RecentRemovals {
     /// The time; without it nothing is counted. A clock that is set changes nothing of it.
     now: Option<Instant>,
     /// When each went, and from which catalog.
@@ -18,23 +18,19 @@ pub(super) struct RecentRemovals {
 }
 
 impl RecentRemovals {
-    pub(super) fn set_time(&mut self, now: Instant) {
+    /// What counts at this time.
+    pub fn set_time(&mut self, now: Instant) {
         self.now = Some(now);
         self.gone.retain(|_, (_, at)| now.saturating_duration_since(*at) < WINDOW);
     }
 
     /// How many members of a catalog went.
-    pub(super) fn count(&self, catalog: &Name) -> usize {
+    pub fn count(&self, catalog: &Name) -> usize {
         self.gone.values().filter(|(of, _)| of == catalog).count()
     }
 
     /// These go now. Where an operator has accepted them, what went counts no more.
-    pub(super) fn note<'n>(
-        &mut self,
-        catalog: &Name,
-        names: impl IntoIterator<Item = &'n Name>,
-        is_accepted: bool,
-    ) {
+    pub fn note<'n>(&mut self, catalog: &Name, names: impl IntoIterator<Item = &'n Name>, is_accepted: bool) {
         if is_accepted {
             self.gone.retain(|_, (of, _)| of != catalog);
             return;
@@ -45,7 +41,7 @@ impl RecentRemovals {
     }
 
     /// This one is a member again.
-    pub(super) fn is_back(&mut self, name: &Name) {
+    pub fn is_back(&mut self, name: &Name) {
         self.gone.remove(name);
     }
 }

@@ -1,7 +1,7 @@
 //! Orders for one zone, or for each zone that a pattern takes: hold, unhold, rollback, accept.
 //!
-//! With a pattern each zone has an order and a line of its own: where one cannot be carried out the others are all the same, and the exit
-//! code says that something is wrong.
+//! With a pattern each zone that is rolled back or accepted has an order and a line of its own: where one cannot be carried out the others are
+//! all the same, and the exit code says that something is wrong. Holds of many zones are one order: they are kept together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,13 +17,11 @@ use super::remote::{ask, is_pattern, outcome_of, socket_path};
 const LIMIT: Duration = Duration::from_secs(70);
 
 pub(super) fn hold(config: Option<&Path>, socket: Option<&Path>, (name, reason): (&str, &str)) -> Outcome {
-    let order = |zone: &str| Request::ZoneHold { zone: zone.to_owned(), reason: reason.to_owned() };
-    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
+    ask(config, socket, &Request::ZoneHold { zone: name.to_owned(), reason: reason.to_owned() })
 }
 
 pub(super) fn unhold(config: Option<&Path>, socket: Option<&Path>, name: &str) -> Outcome {
-    let order = |zone: &str| Request::ZoneUnhold { zone: zone.to_owned() };
-    give(config, socket, (name, "no zone with such a name is held"), order, |zone| zone.is_held)
+    ask(config, socket, &Request::ZoneUnhold { zone: name.to_owned() })
 }
 
 pub(super) fn rollback(
@@ -35,7 +33,12 @@ pub(super) fn rollback(
         return Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into());
     }
     let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
-    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
+    match is_pattern(name) {
+        true => {
+            each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name)), |_| None)
+        }
+        false => ask(config, socket, &order(name)),
+    }
 }
 
 pub(super) fn accept(
@@ -45,9 +48,13 @@ pub(super) fn accept(
 ) -> Outcome {
     let order = |zone: &str, serial| Request::ZoneAccept { zone: zone.to_owned(), serial };
     match (is_pattern(name), serial) {
-        (true, None) => each(config, socket, (name, "no version of a zone with such a name is refused"), |zone| {
-            Some(order(&zone.name, zone.refused_serial?))
-        }),
+        (true, None) => each(
+            config,
+            socket,
+            (name, "no version of a zone with such a name is refused"),
+            |zone| Some(order(&zone.name, zone.refused_serial?)),
+            not_accepted,
+        ),
         (true, Some(_)) => {
             Err("a serial is that of one zone: give its name, or leave the serial out to accept what is refused now".into())
         }
@@ -56,29 +63,24 @@ pub(super) fn accept(
     }
 }
 
-/// What is said where a pattern takes no zone.
-const NO_SUCH_ZONE: &str = "no zone has such a name";
-
-/// Gives the zone of this name its order, or each that a pattern takes and that is `wanted`.
-fn give(
-    config: Option<&Path>,
-    socket: Option<&Path>,
-    (name, none): (&str, &str),
-    order: impl Fn(&str) -> Request,
-    wanted: impl Fn(&ZoneStatus) -> bool,
-) -> Outcome {
-    match is_pattern(name) {
-        true => each(config, socket, (name, none), |zone| wanted(zone).then(|| order(&zone.name))),
-        false => ask(config, socket, &order(name)),
-    }
+/// Why nothing of a zone is accepted although a version of it is refused: of one that a primary gave nothing may be kept here.
+fn not_accepted(zone: &ZoneStatus) -> Option<String> {
+    let refused = zone.transfer.as_ref()?.refused.filter(|_| zone.refused_serial.is_none())?;
+    let name = &zone.name;
+    Some(format!(
+        "{name}: serial {refused} of a primary is refused, and it is not kept here, so it cannot be accepted: `anyns zone status {name}` says \
+         why it is refused"
+    ))
 }
 
-/// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has.
+/// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has. Says of a zone without one why, if
+/// it is `left_out`.
 fn each(
     config: Option<&Path>,
     socket: Option<&Path>,
     (pattern, none): (&str, &str),
     order: impl Fn(&ZoneStatus) -> Option<Request>,
+    left_out: impl Fn(&ZoneStatus) -> Option<String>,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
     let request = Request::Status { zones: Some(pattern.to_owned()), most: None };
@@ -89,10 +91,15 @@ fn each(
     zones.sort_by(|one, other| one.name.cmp(&other.name));
     let orders: Vec<(&str, Request)> =
         zones.iter().filter_map(|zone| Some((zone.name.as_str(), order(zone)?))).collect();
-    if orders.is_empty() {
+    let mut all_done = true;
+    for text in zones.iter().filter_map(&left_out) {
+        all_done = false;
+        print_note(&text);
+        keep_error(&text);
+    }
+    if orders.is_empty() && all_done {
         return Err(none.into());
     }
-    let mut all_done = true;
     for (zone, order) in &orders {
         match control::call(&path, order, LIMIT).map_err(Into::into).and_then(outcome_of) {
             Ok(_) => {}

@@ -1,8 +1,12 @@
-//! The time of day: seconds since 1970, and as text. Arithmetic alone, but for [`unix_now`].
+//! The time of day: seconds since 1970, and as text. Arithmetic alone, but for [`unix_now`] and [`Moment::now`].
 //!
 //! A clock may be set to anything, and a file may claim any number: no time makes a function here panic.
 
+mod retention;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use retention::{Due, Moment, Retention};
 
 /// Seconds since 1970 at the begin of the year 10000, which RFC 3339 cannot write.
 const YEAR_10000: u64 = 253_402_300_800;

@@ -204,12 +204,27 @@ pub(super) fn parse<'t>(sources: &'t Sources, faults: &mut Faults<'_>) -> Option
     errors.is_empty().then_some(table)
 }
 
-/// Where the section that stands there a second time has its first heading, if that is in another file.
-fn first_place(sources: &Sources, span: &Range<usize>, section: &str) -> Option<String> {
-    let heading = format!("[{section}]");
-    let mut start = 0;
-    for line in sources.text().get(..span.start)?.split_inclusive('\n') {
-        if line.trim_start().starts_with(&heading) {
+/// Where what stands there a second time stands first, if that is in another file: a section by its heading, or a key of a section, which may
+/// have a heading of its own.
+fn first_place(sources: &Sources, span: &Range<usize>, wrong: &str) -> Option<String> {
+    let text = sources.text();
+    let before = text.get(..span.start)?;
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let is_heading = heading(text.get(line..)?).is_some();
+    let path = match heading(text.get(line..)?) {
+        Some(section) => section.to_owned(),
+        None => within(before.lines().rev().find_map(heading).unwrap_or_default(), wrong),
+    };
+    let (mut start, mut section) = (0, "");
+    for line in text.get(..line)?.split_inclusive('\n') {
+        let is_first = match heading(line) {
+            Some(name) => {
+                section = name;
+                name == path || (!is_heading && name.starts_with(&format!("{path}.")))
+            }
+            None => line.split_once('=').is_some_and(|(key, _)| within(section, key.trim()) == path),
+        };
+        if is_first {
             let (first, file, line, _) = sources.place(start);
             let other = first != sources.place(span.start).0;
             return other.then(|| format!("; the first is in {}:{line}", file.display()));
@@ -217,6 +232,17 @@ fn first_place(sources: &Sources, span: &Range<usize>, section: &str) -> Option<
         start += line.len();
     }
     None
+}
+
+/// The name of the section that a line begins.
+fn heading(line: &str) -> Option<&str> {
+    let name = line.trim_start().strip_prefix('[')?;
+    Some(name.strip_prefix('[').unwrap_or(name).split(']').next()?.trim())
+}
+
+/// A key of a section with the section's name.
+fn within(section: &str, key: &str) -> String {
+    if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") }
 }
 
 /// Reads the files' text; every fault of its form is noted. `None` if nothing can be made of it.

@@ -28,8 +28,8 @@ use sha2::{Digest, Sha256};
 pub use control::control_socket;
 pub use fault::{ConfigError, Located};
 pub use fold::{
-    CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers,
-    TransfersAtStart,
+    CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver,
+    ShownCertificate, Transfers, TransfersAtStart,
 };
 
 use fault::Faults;

@@ -33,9 +33,7 @@ mod verdict;
 pub use canary::{CanarySecondaryStatus, CanaryStatus, ZoneCanaryStatus};
 pub use catchment::{CatchmentFamily, CatchmentPrefix, CatchmentStatus, render_catchment};
 pub use client::{call, call_and_tell};
-pub use feed::{
-    BUCKETS, FEED_ZONES, Feed, Given, Inquiry, InquiryError, Wanted, bucket, inquire, serial_digest,
-};
+pub use feed::{CONTENT_OCTETS, FEED_ZONES, Feed, Given, Inquiry, InquiryError, ServedZone, Wanted, inquire};
 pub use history::{
     DifferenceStatus, HistoryStatus, StepRecords, StepStatus, render_difference, render_history,
 };
@@ -54,6 +52,7 @@ pub use status::{
 };
 pub use text::{MOST_CHARACTERS, one_line, printable, printable_lines, without_numbers};
 pub use transfer::{
-    DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
+    DivergedStatus, LastTransferStatus, NotifyStatus, PrimaryStatus, SecondaryStatus, TransferStatus,
+    WaitingStatus,
 };
 pub use verdict::{MAX_REASONS, Verdict};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canary::{CanaryStatus, ZoneCanaryStatus};
 use super::document::document;
-use super::transfer::{SecondaryStatus, TransferStatus, WaitingStatus};
+use super::transfer::{NotifyStatus, SecondaryStatus, TransferStatus, WaitingStatus};
 use super::verdict::Verdict;
 
 document! {
@@ -225,6 +225,9 @@ document! {
         /// What each secondary asked for last, if it is sent to some.
         #[serde(default)]
         secondaries: Vec<SecondaryStatus>,
+        /// Targets of NOTIFYs that do not take those of this zone.
+        #[serde(default)]
+        notify: Vec<NotifyStatus>,
     }
 
     /// The DNSSEC signatures of a zone.

@@ -95,6 +95,16 @@ document! {
         at: u64,
     }
 
+    /// A target of NOTIFYs that does not take those of a zone.
+    NotifyStatus {
+        /// Its address and port.
+        address: String,
+        /// Since when it answers them with errors, if its last answer was one.
+        refused_since: Option<u64>,
+        /// When the first left that it has not answered since its last answer.
+        unanswered_since: Option<u64>,
+    }
+
     /// Versions of a zone that wait at a last-resort POP.
     WaitingStatus {
         /// The newest.

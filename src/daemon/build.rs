@@ -132,7 +132,8 @@ fn start(
     let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
     let watched = watched.chain([decider.clone()]).collect();
     let supervisor = Supervisor::new(orders.clone(), watched, speaker.control.lease());
-    let ordered = Latest::new(Ordered { times: config.drain, ..Ordered::default() });
+    let fleet = Arc::new(config.fleet.clone());
+    let ordered = Latest::new(Ordered { times: config.drain, fleet: fleet.clone(), ..Ordered::default() });
     let reload = Latest::new(Reload::default());
     let reader = ordered.reader();
     let sources = Sources {
@@ -205,6 +206,7 @@ fn start(
         limits,
         log_level,
         restart: Vec::new(),
+        fleet,
         reloads: Reloads::default(),
         gate: speaker.control.clone(),
         bgp,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::admission::Limits;
 use crate::config::Config;
 use crate::control::Call;
+use crate::fleet;
 use crate::handoff::{Latest, Reader, Receiver};
 use crate::policy::{Decision, Policy};
 use crate::publish::PublisherHandle;
@@ -71,6 +72,8 @@ pub(super) struct Controller {
     /// The rate limits in force.
     pub(super) limits: Arc<Limits>,
     pub(super) log_level: LogLevel,
+    /// The other POPs, for the page.
+    pub(super) fleet: Arc<fleet::Settings>,
     /// The sections that have changed where only a restart takes them over.
     pub(super) restart: Vec<&'static str>,
     pub(super) routes: Reader<RouteStatus>,

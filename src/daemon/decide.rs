@@ -65,9 +65,16 @@ impl Controller {
         self.decisions.publish_if_new(decision);
         let (drain, required) = (self.drain.clone(), self.required.clone());
         let (times, restart) = (self.config.drain, self.restart.clone());
-        let config_digest = self.config.digest.clone();
-        let stopping = self.stopping;
-        self.ordered.publish_if_new(Ordered { drain, stopping, required, times, restart, config_digest });
+        self.ordered.publish_if_new(Ordered {
+            drain,
+            stopping: self.stopping,
+            required,
+            times,
+            restart,
+            config_digest: self.config.digest.clone(),
+            certificates: self.config.transfers.certificates.clone(),
+            fleet: self.fleet.clone(),
+        });
         // Only now: a beat renews the lease of this decision.
         self.beat.beat();
         let wakeups = [self.policy.next_wakeup(), self.drain.next_wakeup()];

@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -14,12 +14,16 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::control::Reply;
 use crate::publish;
 use crate::sys::files::{self, Durability, FileError};
+use crate::sys::pending::Pending;
 use crate::telemetry::with_causes;
 
 use super::drain::Drain;
 
 /// Octets of the file at most: more than a request over the admin socket has.
 const MOST_OCTETS: u64 = 64 << 10;
+
+/// How long a start waits for the disk of the file. One that does not answer tells no more than a file that cannot be read.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The file, and the end of a drain that is on its way to it.
 #[derive(Debug)]
@@ -45,10 +49,13 @@ impl DrainFile {
     }
 
     /// The drain that was ordered before a restart. A file that cannot be read is one, too: only no file says that nobody ordered it.
-    /// Blocks: for the start.
+    /// Blocks, for [`PATIENCE`] at most: for the start.
     pub(super) fn restore(&mut self, now: Instant) -> Drain {
-        let Some(file) = &self.path else { return Drain::None };
-        let reason = match files::read(file, MOST_OCTETS, false) {
+        let Some(file) = self.path.clone() else { return Drain::None };
+        let silent = FileError::Read { path: file.clone(), source: io::ErrorKind::TimedOut.into() };
+        let reading = Pending::start("drain-file", move || files::read(&file, MOST_OCTETS, false), || {});
+        let read = reading.ok().and_then(|reading| reading.wait(PATIENCE).ok());
+        let reason = match read.unwrap_or(Err(silent)) {
             Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
             Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Drain::None;

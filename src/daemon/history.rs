@@ -15,26 +15,32 @@ const MOST_RECORDS: usize = 50_000;
 
 /// The steps of a zone.
 pub(super) fn history(history: &History, zone: &str) -> Response {
-    with_name(zone, |name| {
-        let found = history.steps(name).map_err(|error| with_causes(&error))?;
-        let found = found.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
-        let step = |step: StepInfo| StepStatus {
-            from: step.from.0,
-            to: step.to.0,
-            accepted_at: unix_seconds(step.accepted_at),
-            origin: step.origin.name().to_owned(),
-            records: step.records,
-            octets: step.octets,
-        };
-        let history = HistoryStatus {
-            zone: name.to_string(),
-            serial: found.serial.0,
-            began_serial: found.began.serial.0,
-            began_at: unix_seconds(found.began.at),
-            began_reason: found.began.reason.text().to_owned(),
-            steps: found.steps.into_iter().map(step).collect(),
-        };
-        Ok(Response::History { history: Box::new(history) })
+    match look_up(history, zone) {
+        Ok(history) => Response::History { history: Box::new(history) },
+        Err(message) => failed(message),
+    }
+}
+
+/// The same, or why there are none.
+pub(super) fn look_up(history: &History, zone: &str) -> Result<HistoryStatus, String> {
+    let name = zone_name(zone)?;
+    let found = history.steps(&name).map_err(|error| with_causes(&error))?;
+    let found = found.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
+    let step = |step: StepInfo| StepStatus {
+        from: step.from.0,
+        to: step.to.0,
+        accepted_at: unix_seconds(step.accepted_at),
+        origin: step.origin.name().to_owned(),
+        records: step.records,
+        octets: step.octets,
+    };
+    Ok(HistoryStatus {
+        zone: name.to_string(),
+        serial: found.serial.0,
+        began_serial: found.began.serial.0,
+        began_at: unix_seconds(found.began.at),
+        began_reason: found.began.reason.text().to_owned(),
+        steps: found.steps.into_iter().map(step).collect(),
     })
 }
 
@@ -57,10 +63,11 @@ pub(super) fn difference(history: &History, zone: &str, from: Option<u32>, to: O
 }
 
 fn with_name(zone: &str, work: impl FnOnce(&Name) -> Result<Response, String>) -> Response {
-    match zone.parse::<Name>() {
-        Err(error) => failed(format!("{zone}: not a zone name: {error}")),
-        Ok(name) => work(&name).unwrap_or_else(failed),
-    }
+    zone_name(zone).and_then(|name| work(&name)).unwrap_or_else(failed)
+}
+
+fn zone_name(zone: &str) -> Result<Name, String> {
+    zone.parse().map_err(|error| format!("{zone}: not a zone name: {error}"))
 }
 
 fn document(zone: &Name, differences: &[Difference]) -> DifferenceStatus {

@@ -62,6 +62,10 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         controller.limits.change(&new.rate_limit, now).map_err(|error| with_causes(&error))?;
         old.rate_limit = new.rate_limit.clone();
     }
+    if old.fleet != new.fleet {
+        old.fleet = new.fleet.clone();
+        controller.fleet = Arc::new(new.fleet.clone());
+    }
     old.drain = new.drain;
     old.publish = new.publish.clone();
     // What needs a restart is compared with what is in force.
@@ -167,7 +171,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
-        ("[web] or [fleet]", old.web != new.web || old.fleet != new.fleet),
+        ("[web]", old.web != new.web),
         ("[samples]", old.samples != new.samples),
         ("[rssac002]", old.rssac002 != new.rssac002),
         ("[otlp]", old.otlp != new.otlp),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::{AcceptError, Fault, PublisherHandle, ZoneReport};
+use crate::publish::{AcceptError, Fault, PublisherHandle, Report, ZoneReport};
 use crate::telemetry::{counted, with_causes};
 use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;
@@ -62,7 +62,7 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         }
         Request::ZoneHold { zone, reason } => {
             tokio::spawn(async move {
-                reply.send(versions::hold(&publisher, &zone, Some(reason)).await);
+                reply.send(versions::hold(&publisher, &zone, Some(reason)).await.0);
             });
             return;
         }
@@ -129,10 +129,10 @@ fn told(outcome: Result<String, String>) -> Response {
 fn unhold(controller: &Controller, zone: String, reply: Reply) {
     let (publisher, transfers) = (controller.publisher.clone(), controller.transfers.clone());
     tokio::spawn(async move {
-        let response = versions::hold(&publisher, &zone, None).await;
-        if let (Response::Done { .. }, Ok(name)) = (&response, zone.parse::<Name>()) {
-            // No zone of a primary, or it cannot be asked now: then its timer does that.
-            let _ = transfers.order(Some(name), TransferOrder::Refresh).await;
+        let (response, zones) = versions::hold(&publisher, &zone, None).await;
+        for zone in zones.into_iter().filter(|zone| transfers.is_transferred(zone)) {
+            // It cannot be asked now: then its timer does that.
+            let _ = transfers.order(Some(zone), TransferOrder::Refresh).await;
         }
         reply.send(response);
     });
@@ -175,26 +175,42 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
 /// The primaries are asked, or a zone is transferred, behind the answer: what comes of it is in the status and the log.
 fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder, reply: Reply) {
     let transfers = controller.transfers.clone();
-    // A whole zone that is ordered passes without a check, so it would end what a hold is for.
-    let held = match order {
-        TransferOrder::Refresh => BTreeSet::new(),
-        TransferOrder::Retransfer => held_zones(&controller.publisher),
-    };
+    let report = controller.publisher.report().load();
     tokio::spawn(async move {
+        // A whole zone that is ordered passes without a check, so it would end what a hold is for.
+        let keeps_holds = order == TransferOrder::Retransfer;
         let name = zone.map(|zone| zone.parse::<Name>().map_err(|error| (zone, error))).transpose();
         reply.send(match name {
             Err((zone, error)) => failed(format!("{zone}: not a zone name: {error}")),
-            Ok(Some(zone)) => transfer_one(&transfers, zone, &held, order).await,
-            Ok(None) => transfer_all(&transfers, held, order).await,
+            Ok(Some(zone)) if keeps_holds && is_held(&report, &zone) => failed(format!(
+                "{zone} is held, and nothing is transferred: `anyns zone unhold {zone}` first"
+            )),
+            Ok(Some(zone)) => transfer_one(&transfers, zone, order).await,
+            Ok(None) => {
+                // Not beside the task that decides.
+                let held = move || if keeps_holds { held_zones(&report) } else { BTreeSet::new() };
+                match tokio::task::spawn_blocking(held).await {
+                    Ok(held) => transfer_all(&transfers, held, order).await,
+                    Err(error) => failed(with_causes(&error)),
+                }
+            }
         });
     });
 }
 
-/// The zones that operators hold.
-fn held_zones(publisher: &PublisherHandle) -> BTreeSet<Name> {
-    let is_held = |zone: &ZoneReport| zone.faults.iter().any(|fault| matches!(fault, Fault::Held { .. }));
-    let report = publisher.report().load();
-    report.zones.iter().filter(|(_, zone)| is_held(zone)).map(|(name, _)| name.clone()).collect()
+/// Whether an operator holds a zone.
+fn is_held(report: &Report, zone: &Name) -> bool {
+    report.zones.get(&zone.to_lowercase()).is_some_and(|zone| is_told_held(zone))
+}
+
+fn is_told_held(zone: &ZoneReport) -> bool {
+    zone.faults.iter().any(|fault| matches!(fault, Fault::Held { .. }))
+}
+
+/// The zones that operators hold: looks at all.
+fn held_zones(report: &Report) -> BTreeSet<Name> {
+    let held = report.zones.iter().filter(|(_, zone)| is_told_held(zone));
+    held.map(|(name, _)| name.clone()).collect()
 }
 
 /// What is done, in words.
@@ -205,17 +221,7 @@ fn words(order: TransferOrder) -> &'static str {
     }
 }
 
-async fn transfer_one(
-    transfers: &TransferControl,
-    zone: Name,
-    held: &BTreeSet<Name>,
-    order: TransferOrder,
-) -> Response {
-    if held.contains(&zone.to_lowercase()) {
-        return failed(format!(
-            "{zone} is held, and nothing is transferred: `anyns zone unhold {zone}` first"
-        ));
-    }
+async fn transfer_one(transfers: &TransferControl, zone: Name, order: TransferOrder) -> Response {
     match transfers.order(Some(zone.clone()), order).await {
         Err(error) => failed(with_causes(&error)),
         Ok(0) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
@@ -334,7 +340,7 @@ async fn accept(
         }
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
-            "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
+            "{name} comes from primaries, and no refused version of it is kept here that could be accepted. Correct it at the primary; or \
              `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
         )),
         Err(error) => failed(with_causes(&error)),

@@ -1,7 +1,7 @@
 //! Reading the configuration and the zones again, without a restart.
 //!
 //! ```text
-//!   asked --> read (a blocking thread: the file may hang) --> put in force (live.rs) --> TLS files and zones (a task) --> told
+//!   asked --> read (a blocking thread: the file may hang) --> does it leave zones? (a thread, for a second) --> put in force (live.rs) --> TLS files and zones (a task) --> told
 //! ```
 //!
 //! What names zones takes effect, the files of the certificate and of ticket keys are read again, and `live.rs` says what else is in force at once.
@@ -9,28 +9,31 @@
 //! force. A configuration that is wrong changes nothing, nor does one with which every zone would leave: a mistyped directory looks like that.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use crate::config::{self, Config, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
 use crate::host;
-use crate::publish::{PublisherHandle, Report, finds_no_zone, no_zone_file};
+use crate::publish::{PublisherHandle, Report, Settings, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
-use crate::telemetry::{counted, with_causes};
+use crate::telemetry::{counted, locked, with_causes};
 use crate::wire::Name;
 
 use super::catalogs::CatalogFacts;
 use super::controller::Controller;
 use super::live::{self, Applied};
-use super::reloads::Read;
+use super::reloads::{Read, ReadConfig, ZoneLook};
 use super::response::failed;
 use super::status::Reload;
 
+/// How long it is looked for zones before a configuration is put in force with which all might leave.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 /// Zones that the answer names when they leave.
 const MOST_NAMED: usize = 10;
 
@@ -46,7 +49,9 @@ pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {
 fn begin(controller: &mut Controller, replies: Vec<Reply>) {
     controller.reload.publish(Reload::Running { since: Instant::now() });
     let serves = controller.publisher.report().load().served() > 0;
-    let reading = tokio::spawn(read(controller.file.clone(), local_addresses(&controller.config), serves));
+    let look = controller.reloads.look.clone();
+    let known = local_addresses(&controller.config);
+    let reading = tokio::spawn(read(controller.file.clone(), known, serves.then_some(look)));
     controller.reloads.reading = Some((reading, replies));
 }
 
@@ -58,25 +63,71 @@ fn local_addresses(config: &Config) -> Vec<IpAddr> {
     }
 }
 
-/// Reads the file. A session would be reset in vain if its new local end were not on this host. `serves`: there are zones that could
+/// Reads the file. A session would be reset in vain if its new local end were not on this host. `look`: there are zones that could
 /// leave.
-async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, serves: bool) -> Read {
-    let load = move || {
-        let loaded = config::load(file.as_deref()).map_err(|error| error.to_string())?;
-        let has_catalogs = !loaded.config.transfers.catalogs.followed.is_empty();
-        if serves && !has_catalogs && finds_no_zone(&loaded.config.publish) {
-            return Err(no_zone_left(&loaded.config));
-        }
-        Ok(loaded)
-    };
+async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, look: Option<ZoneLook>) -> Read {
+    let load = move || config::load(file.as_deref()).map_err(|error| error.to_string());
     let loaded = tokio::task::spawn_blocking(load).await.map_err(|error| with_causes(&error))??;
+    let has_catalogs = !loaded.config.transfers.catalogs.followed.is_empty();
+    let look = look.filter(|_| !has_catalogs);
+    let silent = match look.map(|look| look_for_zones(&loaded.config.publish, look)) {
+        None => None,
+        Some(found) => match found.await {
+            ZonesFound::Some => None,
+            ZonesFound::None => return Err(no_zone_left(&loaded.config)),
+            ZonesFound::Unknown(directory) => Some(directory),
+        },
+    };
     let mut ends = local_addresses(&loaded.config);
     ends.retain(|address| !known.contains(address));
     let missing = host::missing_addresses(&ends).await.map_err(|error| with_causes(&error))?;
     if !missing.is_empty() {
         return Err(host::AddressError::NoSource(missing).to_string());
     }
-    Ok(loaded)
+    Ok(ReadConfig { loaded, silent })
+}
+
+/// A look goes on until this is dropped.
+struct LookGoesOn(ZoneLook);
+
+impl Drop for LookGoesOn {
+    fn drop(&mut self) {
+        *locked(&self.0) = None;
+    }
+}
+
+/// Whether zones are left.
+enum ZonesFound {
+    Some,
+    None,
+    /// This directory does not answer.
+    Unknown(PathBuf),
+}
+
+/// Looks whether a configuration leaves zones, for [`LONGEST_LOOK`] at most: a directory may not answer.
+async fn look_for_zones(settings: &Arc<Settings>, look: ZoneLook) -> ZonesFound {
+    let first = settings.directories.first().cloned().unwrap_or_default();
+    match &mut *locked(&look) {
+        // An earlier look has not come back.
+        Some(directory) => return ZonesFound::Unknown(directory.clone()),
+        place => *place = Some(first.clone()),
+    }
+    let (found, is_found) = oneshot::channel();
+    let (settings, place) = (settings.clone(), LookGoesOn(look.clone()));
+    let work = move || {
+        let at = |directory: &Path| *locked(&place.0) = Some(directory.to_owned());
+        let finds_no_zone = finds_no_zone(&settings, &at);
+        drop(place);
+        let _ = found.send(finds_no_zone);
+    };
+    if std::thread::Builder::new().name("reload-look".to_owned()).spawn(work).is_err() {
+        return ZonesFound::Unknown(first);
+    }
+    match tokio::time::timeout(LONGEST_LOOK, is_found).await {
+        Ok(Ok(true)) => ZonesFound::None,
+        Ok(Ok(false)) => ZonesFound::Some,
+        Ok(Err(_)) | Err(_) => ZonesFound::Unknown(locked(&look).clone().unwrap_or(first)),
+    }
 }
 
 fn no_zone_left(config: &Config) -> String {
@@ -86,15 +137,15 @@ fn no_zone_left(config: &Config) -> String {
 
 /// Puts in force what was read, and goes on with what was asked for meanwhile.
 pub(super) fn take_over(controller: &mut Controller, (read, replies): (Read, Vec<Reply>)) {
-    match read.and_then(|loaded| {
+    match read.and_then(|ReadConfig { loaded, silent }| {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
         changeable(&controller.config, &loaded.config)?;
         catalogs_left(&loaded.config, &controller.catalogs.facts().load())?;
-        Ok(loaded.config)
+        Ok((loaded.config, silent))
     }) {
-        Ok(config) => put_in_force(controller, config, replies),
+        Ok(read) => put_in_force(controller, read, replies),
         Err(reason) => {
             let message = format!("the old configuration stays: {reason}");
             finish(&controller.reload, replies, failed(message));
@@ -130,13 +181,26 @@ fn catalogs_left(new: &Config, facts: &CatalogFacts) -> Result<(), String> {
     }
 }
 
-fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>) {
-    let applied = match live::apply(controller, &config) {
+fn put_in_force(
+    controller: &mut Controller,
+    (config, silent): (Config, Option<PathBuf>),
+    replies: Vec<Reply>,
+) {
+    let mut applied = match live::apply(controller, &config) {
         Ok(applied) => applied,
         Err(message) => return finish(&controller.reload, replies, failed(message)),
     };
+    let unknown = |directory: PathBuf| {
+        format!(
+            "the directory {} does not answer, so it is not known which zones are in it",
+            directory.display()
+        )
+    };
+    applied.changes.extend(silent.map(unknown));
     controller.restart.clone_from(&applied.restart);
-    controller.config.digest.clone_from(&config.digest);
+    if applied.restart.is_empty() {
+        controller.config.digest.clone_from(&config.digest);
+    }
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());

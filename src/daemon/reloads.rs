@@ -1,5 +1,8 @@
 //! The reloads that are on their way.
 
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
 use tokio::task::JoinHandle;
 
 use crate::config::Loaded;
@@ -7,7 +10,19 @@ use crate::control::Reply;
 use crate::telemetry::with_causes;
 
 /// A configuration that was read, or why it cannot be used.
-pub(super) type Read = Result<Loaded, String>;
+pub(super) type Read = Result<ReadConfig, String>;
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub(super) struct ReadConfig {
+    pub(super) loaded: Loaded,
+    /// A directory that does not answer, so that it is not known whether zones are left.
+    pub(super) silent: Option<PathBuf>,
+}
+
+/// Where the look is whether a configuration leaves zones; `None` while there is none. A look at a directory that does not answer has no
+/// end: there is one at a time.
+pub(super) type ZoneLook = Arc<Mutex<Option<PathBuf>>>;
 
 /// The reloads that were asked for and have not been read yet. One file is read at a time; all that are asked for meanwhile are one
 /// reload after it.
@@ -15,6 +30,7 @@ pub(super) type Read = Result<Loaded, String>;
 pub(super) struct Reloads {
     pub(super) reading: Option<(JoinHandle<Read>, Vec<Reply>)>,
     pub(super) next: Option<Vec<Reply>>,
+    pub(super) look: ZoneLook,
 }
 
 impl Reloads {

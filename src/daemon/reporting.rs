@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::admission::Limits;
 use crate::catchment::Catchment;
-use crate::config::Config;
+use crate::config::{Config, ShownCertificate};
 use crate::control::{Cause, Feed, Server};
 use crate::dnstap::DnstapCounts;
 use crate::handoff::{Latest, Reader, queue};
@@ -23,6 +23,7 @@ use crate::zone::Published;
 use super::DaemonError;
 use super::canaries::CanaryFacts;
 use super::catalogs::CatalogFacts;
+use super::history;
 use super::sources::Sources;
 use super::status::{
     ControlThread, MetricSources, Ordered, OtherAlarm, Reload, Settings, Source, StatusSources, StatusTask,
@@ -100,11 +101,14 @@ pub(super) fn start_control(
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let (inquiries, asked) = queue(MOST_INQUIRIES).map_err(DaemonError::Runtime)?;
     let feed = Latest::new(Feed::default());
-    let web = Web::prepare(config, feed.reader(), inquiries)?;
+    let kept = publisher.history();
+    let lookup = Arc::new(move |zone: &str| history::look_up(&kept, zone));
     let routes = speaker.status.clone();
     let DecisionReaders { serve_facts, ordered, reload, statistics, checks } = told;
     let log_dropped = logs.dropped();
-    let pending = ordered.clone();
+    let (pending, listed) = (ordered.clone(), ordered.clone());
+    let list = Arc::new(move || listed.load().fleet.clone());
+    let web = Web::prepare(config, feed.reader(), inquiries, list, lookup)?;
     let (catalogs, canaries) = (transfers.catalogs.clone(), transfers.canaries.clone());
     // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
     let idle = Arc::new(AtomicU64::new(0));
@@ -125,6 +129,7 @@ pub(super) fn start_control(
         ordered: Box::new(move || ordered.load()),
         reload: Box::new(move || reload.load()),
         published,
+        contents: publisher.contents(),
         transfers,
         tls_files: serving.tls_files(),
         beats: [beats, vec![control.clone(), status.clone()], web.iter().map(Web::beat).collect()].concat(),
@@ -135,7 +140,8 @@ pub(super) fn start_control(
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),
-            restart_alarms(pending),
+            restart_alarms(pending.clone()),
+            certificate_alarms(pending),
             alarms_of_catalogs(catalogs),
             alarms_of_canaries(canaries),
             host_alarms(host),
@@ -152,6 +158,7 @@ pub(super) fn start_control(
             log_dropped: Some(Box::new(log_dropped)),
             web_refused: web.as_ref().map(Web::refused),
             web_certificate: web.as_ref().map(Web::certificate_expires),
+            fleet_certificate: web.as_ref().map(Web::fleet_certificate_expires),
             samples: samples.map(|samples| sample_facts(samples.counts)),
             exported: exported.map(export_facts),
         },
@@ -259,6 +266,17 @@ fn restart_alarms(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
         };
         let pending = !sections.is_empty();
         pending.then(|| alarm("restart".to_owned(), Cause::Rest, message())).into_iter().collect()
+    })
+}
+
+/// A certificate that transfers show has expired or soon will.
+fn certificate_alarms(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || {
+        let warning = |certificate: &ShownCertificate| {
+            let message = certificate.warning(SystemTime::now())?;
+            Some(alarm(format!("certificate {}", certificate.purpose), Cause::Rest, message))
+        };
+        ordered.load().certificates.iter().filter_map(warning).collect()
     })
 }
 

@@ -29,7 +29,7 @@ use crate::zone::{Expiry, Published, Zone, ZoneFault};
 use super::DaemonError;
 use super::canaries::ReleasedVersions;
 use super::sent_zones::{ServedVersions, start_notifies};
-use super::status::{MOST_NEWS, TransferSources};
+use super::status::{MOST_NEWS, OutwardSources, TransferSources};
 use super::thread::Thread;
 use super::updates::updates;
 
@@ -126,6 +126,16 @@ impl Transferring {
         let sources = TransferSources {
             news: Some(news),
             seen: primary.as_ref().map(|primary| primary.seen()),
+            outward: OutwardSources {
+                targets: primary.as_ref().map(|primary| primary.targets()),
+                sent: primary.as_ref().map(|primary| primary.counts()).unwrap_or_default(),
+                updates: updates.counts(),
+                bad_signatures: [
+                    ("request", primary.as_ref().map(|primary| primary.bad_signatures()).unwrap_or_default()),
+                    ("notify", handle.bad_signatures()),
+                    ("update", updates.bad_signatures()),
+                ],
+            },
             delayed: delayed.clone(),
             catalogs: None,
             canaries: None,
@@ -316,6 +326,14 @@ impl Sink for PublisherSink {
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
         let publisher = self.publisher()?;
         match self.runtime.block_on(publisher.tell_expiry(zones)) {
+            true => Ok(()),
+            false => Err(SinkError::Failed("the publisher has ended".into())),
+        }
+    }
+
+    fn withdrawn(&self, zones: Vec<Name>) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        match self.runtime.block_on(publisher.withdraw_refusals(zones)) {
             true => Ok(()),
             false => Err(SinkError::Failed("the publisher has ended".into())),
         }

@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::control::{DifferenceStatus, Response, StepRecords};
+use crate::control::{DifferenceStatus, Response, StepRecords, ZoneFilter};
 use crate::publish::{
-    ApplyError, Difference, Fault, History, PublisherHandle, Settings, refused_path, returned_to, reverse,
+    ApplyError, Difference, Fault, Held, History, HoldError, HoldZones, PublisherHandle, Settings,
+    refused_path, returned_to, reverse,
 };
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
@@ -21,23 +22,62 @@ use super::response::{done, failed};
 /// person reads.
 const MOST_OCTETS: usize = 4 << 20;
 
-/// Holds a zone for a reason, or with `None` no longer.
-pub(super) async fn hold(publisher: &PublisherHandle, zone: &str, reason: Option<String>) -> Response {
-    let name = match zone.parse::<Name>() {
-        Ok(name) => name,
-        Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
+/// Zones that the answer to an order for many names, a line for each.
+const MOST_NAMED: usize = 1000;
+
+/// Holds the zone of this name, or those that a pattern takes, for a reason, or with `None` no longer. In words, and which zones these are.
+pub(super) async fn hold(
+    publisher: &PublisherHandle,
+    zone: &str,
+    reason: Option<String>,
+) -> (Response, Vec<Name>) {
+    let zones = match ZoneFilter::parse(zone) {
+        ZoneFilter::All => HoldZones::All,
+        filter @ ZoneFilter::Pattern(_) => {
+            let report = publisher.report().load();
+            // Not beside the task that decides: there may be very many.
+            let names = move || {
+                let names = report.zones.keys().filter(|name| filter.takes(&name.to_string(), true));
+                names.cloned().collect()
+            };
+            match tokio::task::spawn_blocking(names).await {
+                Ok(names) => HoldZones::These(names),
+                Err(error) => return (failed(with_causes(&error)), Vec::new()),
+            }
+        }
+        ZoneFilter::Name(_) | ZoneFilter::Bad => match zone.parse::<Name>() {
+            Ok(name) => HoldZones::These(vec![name]),
+            Err(error) => return (failed(format!("{zone}: not a zone name: {error}")), Vec::new()),
+        },
     };
     let is_held = reason.is_some();
-    match publisher.hold(&name, reason).await {
-        Err(error) => failed(with_causes(&error)),
-        Ok(_) if !is_held => done(format!("{name} takes new versions again")),
-        Ok(true) => done(format!(
-            "{name} is held at the version that is served, also over a restart, until: anyns zone unhold {name}"
-        )),
-        Ok(false) => done(format!(
-            "{name} is held at the version that is served; without zones.state-directory a restart ends that"
-        )),
+    match publisher.hold(zones, reason).await {
+        Err(error @ (HoldError::NoSuchZone | HoldError::NotHeld)) => {
+            (failed(format!("{zone}: {error}")), Vec::new())
+        }
+        Err(error) => (failed(with_causes(&error)), Vec::new()),
+        Ok(Held { zones, is_kept }) => (done(held_words(&zones, (is_held, is_kept))), zones),
     }
+}
+
+/// What an order to hold zones, or to end that, has done.
+fn held_words(zones: &[Name], how: (bool, bool)) -> String {
+    let line = |name: &Name| match how {
+        (false, _) => format!("{name} takes new versions again"),
+        (true, true) => format!(
+            "{name} is held at the version that is served, also over a restart, until: anyns zone unhold {name}"
+        ),
+        (true, false) => format!(
+            "{name} is held at the version that is served; without zones.state-directory a restart ends that"
+        ),
+    };
+    let mut lines: Vec<String> = zones.iter().take(MOST_NAMED).map(line).collect();
+    match zones.len().saturating_sub(MOST_NAMED) {
+        0 if zones.is_empty() => lines.push("all zones take new versions again".to_owned()),
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    lines.join("\n")
 }
 
 /// Serves the content of an earlier version under a raised serial; without a serial that of the version before.

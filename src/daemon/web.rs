@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::control::{Cause, Feed, Inquiry, without_numbers};
 use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, keep_running};
-use crate::web::{Sources, WebServer};
+use crate::web::{FleetList, HistoryLookup, Sources, WebServer};
 
 use super::DaemonError;
 use super::status::{OtherAlarm, Source};
@@ -25,10 +25,11 @@ impl Web {
         config: &Config,
         feed: Reader<Feed>,
         inquiries: Queue<Inquiry>,
+        fleet: FleetList,
+        history: HistoryLookup,
     ) -> Result<Option<Self>, DaemonError> {
         let Some(settings) = config.web.clone() else { return Ok(None) };
-        let fleet = config.fleet.clone();
-        let (server, trouble) = WebServer::new(Sources { settings, fleet, feed, inquiries })?;
+        let (server, trouble) = WebServer::new(Sources { settings, fleet, feed, inquiries, history })?;
         Ok(Some(Self { server, beat: Beat::new("web"), trouble }))
     }
 
@@ -59,6 +60,11 @@ impl Web {
     /// When its certificate expires.
     pub(super) fn certificate_expires(&self) -> Source<Option<u64>> {
         Box::new(self.server.certificate_expires())
+    }
+
+    /// When the first certificate expires that it shows to other POPs.
+    pub(super) fn fleet_certificate_expires(&self) -> Source<Option<u64>> {
+        Box::new(self.server.fleet_certificate_expires())
     }
 
     /// Starts the thread.

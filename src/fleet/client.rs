@@ -1,11 +1,12 @@
 //! One POP over HTTP: a path out, a bounded body in.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -16,11 +17,15 @@ use tokio::time::timeout;
 
 use super::error::FleetError;
 use super::settings::{FleetPop, FleetTls, FleetUrl};
+use crate::telemetry::{CertificateValidity, locked};
 use crate::transfer::read_file;
 use crate::transfer::tls::{Authentication, TlsClient};
 
 /// Octets of a token file at most; the server takes no longer token.
 const MOST_TOKEN: u64 = 1024;
+
+/// Connections that are kept for the next questions: more are not asked at a time.
+const MOST_KEPT: usize = 4;
 
 /// The protocol of the connection (RFC 7301).
 const HTTP: &[u8] = b"http/1.1";
@@ -33,6 +38,8 @@ pub struct PopClient {
     token: Option<HeaderValue>,
     tls: Option<TlsClient>,
     sources: Vec<IpAddr>,
+    /// Connections without a question; never locked across a wait.
+    kept: Mutex<Vec<SendRequest<Empty<Bytes>>>>,
 }
 
 impl PopClient {
@@ -57,6 +64,7 @@ impl PopClient {
             token: token.transpose()?,
             tls: tls.transpose()?,
             sources: sources.to_vec(),
+            kept: Mutex::default(),
         })
     }
 
@@ -64,6 +72,12 @@ impl PopClient {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When the certificate that it is shown is valid, if there is one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<CertificateValidity> {
+        self.tls.as_ref()?.validity()
     }
 
     /// Where it is asked.
@@ -82,68 +96,81 @@ impl PopClient {
         most: usize,
         limit: Duration,
     ) -> Result<T, FleetError> {
-        let body = timeout(limit, self.get(path, most)).await.map_err(|_| FleetError::Timeout(limit))??;
+        let body = timeout(limit, self.get(path, most)).await.map_err(|_| {
+            // The others may lead nowhere, too.
+            locked(&self.kept).clear();
+            FleetError::Timeout(limit)
+        })??;
         serde_json::from_slice(&body).map_err(FleetError::Document)
     }
 
     async fn get(&self, path: &str, most: usize) -> Result<Bytes, FleetError> {
+        // A connection that the POP has closed meanwhile says nothing of the POP, and a question may be put twice: it changes nothing.
+        while let Some(sender) = self.take_kept() {
+            match self.exchange(sender, path, most).await {
+                Err(FleetError::Http(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let sender = self.open().await?;
+        self.exchange(sender, path, most).await
+    }
+
+    fn take_kept(&self) -> Option<SendRequest<Empty<Bytes>>> {
+        let mut kept = locked(&self.kept);
+        kept.retain(|sender| !sender.is_closed());
+        kept.pop()
+    }
+
+    /// Another connection.
+    async fn open(&self) -> Result<SendRequest<Empty<Bytes>>, FleetError> {
         let stream = self.connect().await?;
         match &self.tls {
-            None => self.exchange(stream, path, most).await,
+            None => speak(stream).await,
             Some(tls) => {
                 let (connector, name) = tls.connector();
-                let stream = connector.connect(name, stream).await.map_err(FleetError::Handshake)?;
-                self.exchange(stream, path, most).await
+                speak(connector.connect(name, stream).await.map_err(FleetError::Handshake)?).await
             }
         }
     }
 
-    /// One request on a connection of its own.
-    async fn exchange<S>(&self, stream: S, path: &str, most: usize) -> Result<Bytes, FleetError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(FleetError::Http)?;
-        let ask = async {
-            let mut request = Request::new(Empty::<Bytes>::new());
-            // Paths are made here, of what is escaped.
-            *request.uri_mut() = path.parse().unwrap_or_default();
-            let fields = request.headers_mut();
-            if let Ok(host) = HeaderValue::try_from(self.url.authority()) {
-                fields.insert(header::HOST, host);
-            }
-            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-            if let Some(token) = &self.token {
-                fields.insert(header::AUTHORIZATION, token.clone());
-            }
-            let response = sender.send_request(request).await.map_err(FleetError::Http)?;
-            if response.status() != StatusCode::OK {
-                return Err(FleetError::Status { status: response.status().as_u16() });
-            }
-            let body = Limited::new(response.into_body(), most).collect().await;
-            body.map(|body| body.to_bytes()).map_err(|error| {
-                if error.is::<LengthLimitError>() {
-                    return FleetError::TooLong { most };
-                }
-                match error.downcast::<hyper::Error>() {
-                    Ok(error) => FleetError::Http(*error),
-                    Err(error) => FleetError::Connect(std::io::Error::other(error)),
-                }
-            })
-        };
-        // The connection is driven while the answer is awaited, and ends with it.
-        let drive = async {
-            if let Err(error) = connection.await {
-                return FleetError::Http(error);
-            }
-            std::future::pending().await
-        };
-        tokio::select! {
-            biased;
-            answer = ask => answer,
-            error = drive => Err(error),
+    /// One request; the connection is kept for the next one.
+    async fn exchange(
+        &self,
+        mut sender: SendRequest<Empty<Bytes>>,
+        path: &str,
+        most: usize,
+    ) -> Result<Bytes, FleetError> {
+        sender.ready().await.map_err(FleetError::Http)?;
+        let mut request = Request::new(Empty::<Bytes>::new());
+        // Paths are made here, of what is escaped.
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        let fields = request.headers_mut();
+        if let Ok(host) = HeaderValue::try_from(self.url.authority()) {
+            fields.insert(header::HOST, host);
         }
+        if let Some(token) = &self.token {
+            fields.insert(header::AUTHORIZATION, token.clone());
+        }
+        let response = sender.send_request(request).await.map_err(FleetError::Http)?;
+        if response.status() != StatusCode::OK {
+            return Err(FleetError::Status { status: response.status().as_u16() });
+        }
+        let body = Limited::new(response.into_body(), most).collect().await;
+        let body = body.map(|body| body.to_bytes()).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return FleetError::TooLong { most };
+            }
+            match error.downcast::<hyper::Error>() {
+                Ok(error) => FleetError::Http(*error),
+                Err(error) => FleetError::Connect(std::io::Error::other(error)),
+            }
+        })?;
+        let mut kept = locked(&self.kept);
+        if kept.len() < MOST_KEPT && !sender.is_closed() {
+            kept.push(sender);
+        }
+        Ok(body)
     }
 
     async fn connect(&self) -> Result<TcpStream, FleetError> {
@@ -178,6 +205,17 @@ impl PopClient {
         }
         socket.connect(address).await
     }
+}
+
+/// HTTP on a stream, which a task of its own drives; it ends with the sender.
+async fn speak<S>(stream: S) -> Result<SendRequest<Empty<Bytes>>, FleetError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(FleetError::Http)?;
+    // What goes wrong on it is told to whoever waits for an answer.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }
 
 fn tls_client(tls: &FleetTls, url: &FleetUrl) -> Result<TlsClient, FleetError> {

@@ -1,73 +1,243 @@
-//! Which zones have different serials. Pure.
+//! Which zones have different serials, or other content under the same serial. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::summary::ZoneDifference;
-use crate::control::BUCKETS;
+use serde::Deserialize;
 
-/// The buckets whose digests differ. A POP without digests (an older anyns, or one that has just begun) is left out.
-pub(super) fn differing_buckets(digests: &[&[u64]]) -> Vec<u8> {
-    let known: Vec<&[u64]> = digests.iter().copied().filter(|digests| digests.len() == BUCKETS).collect();
-    let Some((first, others)) = known.split_first() else { return Vec::new() };
-    let differs = |bucket: &u8| {
-        let at = |digests: &[u64]| digests.get(usize::from(*bucket)).copied();
-        others.iter().any(|other| at(other) != at(first))
-    };
-    (0..=u8::MAX).filter(differs).collect()
+use super::document::PopDocument;
+use super::summary::{ZoneDifference, short};
+use crate::telemetry::BUCKETS;
+
+/// The most buckets that are looked at at once: with more, the zones are too many to read.
+const MOST_BUCKETS: usize = 8;
+/// Of those the most in which nothing need be wrong: a POP has not made all digests yet.
+const MOST_UNCERTAIN: usize = 2;
+
+/// The sums of a POP by bucket.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct BucketSums {
+    /// Over the serials.
+    serials: Vec<u64>,
+    /// Over the contents that are known.
+    contents: Vec<u64>,
+    /// Over the serials of the zones whose contents are known.
+    made: Vec<u64>,
 }
 
-/// The zones whose serials differ, by name; `listings` has the serials of some buckets by POP.
+/// What a POP serves of a zone; an older anyns does not tell the content.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ToldServed {
+    /// Its name, serial, and the start of the digest of its content, once that is made.
+    WithContent(String, u32, Option<String>),
+    /// Its name and serial.
+    Serial(String, u32),
+}
+
+/// The buckets that are to be looked at.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Buckets {
+    pub(super) asked: Vec<u8>,
+    /// Whether zones of others differ, too.
+    pub(super) more: bool,
+}
+
+/// A serial that is served, and the start of the digest of its content, if that is known.
+type Served<'a> = (u32, Option<&'a str>);
+
+impl BucketSums {
+    pub(super) fn of(document: &PopDocument) -> Self {
+        let PopDocument { digests, contents, made, .. } = document;
+        Self { serials: digests.clone(), contents: contents.clone(), made: made.clone() }
+    }
+
+    /// Whether there are sums: an older anyns tells none, nor does one that has just begun.
+    pub(super) fn is_known(&self) -> bool {
+        self.serials.len() == BUCKETS
+    }
+
+    fn tells_contents(&self) -> bool {
+        self.contents.len() == BUCKETS && self.made.len() == BUCKETS
+    }
+}
+
+impl ToldServed {
+    fn parts(&self) -> (&str, Served<'_>) {
+        match self {
+            Self::WithContent(zone, serial, content) => (zone, (*serial, content.as_deref())),
+            Self::Serial(zone, serial) => (zone, (*serial, None)),
+        }
+    }
+}
+
+/// The buckets whose sums differ: those with other content under the same serials first, which no deploy in progress explains.
+pub(super) fn differing_buckets(pops: &[&BucketSums]) -> Buckets {
+    let known: Vec<&BucketSums> = pops.iter().copied().filter(|sums| sums.is_known()).collect();
+    let telling: Vec<&BucketSums> = known.iter().copied().filter(|sums| sums.tells_contents()).collect();
+    let all = || 0..=u8::MAX;
+    let lagging = |bucket: u8| differs(&known, bucket, |sums| &sums.serials);
+    let diverging = |bucket: &u8| !lagging(*bucket) && differs(&telling, *bucket, |sums| &sums.contents);
+    // Where each digest is made of what is served now.
+    let is_made = |bucket: u8| {
+        let bucket = usize::from(bucket);
+        telling.iter().all(|sums| sums.made.get(bucket) == sums.serials.get(bucket))
+    };
+    let (certain, uncertain): (Vec<u8>, Vec<u8>) =
+        all().filter(diverging).partition(|bucket| is_made(*bucket));
+    let mut asked: Vec<u8> = certain.into_iter().chain(all().filter(|bucket| lagging(*bucket))).collect();
+    let more = asked.len() > MOST_BUCKETS;
+    asked.extend(uncertain.into_iter().take(MOST_UNCERTAIN));
+    asked.truncate(MOST_BUCKETS);
+    Buckets { asked, more }
+}
+
+fn differs(pops: &[&BucketSums], bucket: u8, sums: impl Fn(&BucketSums) -> &Vec<u64>) -> bool {
+    let at = |pop: &&BucketSums| sums(pop).get(usize::from(bucket)).copied();
+    pops.iter().any(|pop| pops.first().is_some_and(|first| at(pop) != at(first)))
+}
+
+/// The zones that differ, those with other content under the same serial first, then by name; `listings` has what is served in some
+/// buckets by POP.
 pub(super) fn differences(
-    listings: &[(String, Vec<(String, u32)>)],
+    listings: &[(String, Vec<ToldServed>)],
     most: usize,
 ) -> (Vec<ZoneDifference>, bool) {
-    let mut zones: BTreeMap<String, Vec<Option<u32>>> = BTreeMap::new();
-    for (index, (_, serials)) in listings.iter().enumerate() {
-        for (zone, serial) in serials {
+    let mut zones: BTreeMap<String, Vec<Option<Served<'_>>>> = BTreeMap::new();
+    for (index, (_, served)) in listings.iter().enumerate() {
+        for (zone, served) in served.iter().map(ToldServed::parts) {
             let row = zones.entry(zone.to_ascii_lowercase()).or_insert_with(|| vec![None; listings.len()]);
             if let Some(place) = row.get_mut(index) {
-                *place = Some(*serial);
+                *place = Some(served);
             }
         }
     }
-    zones.retain(|_, row| row.iter().any(|serial| Some(serial) != row.first()));
-    let is_cut = zones.len() > most;
-    let named = |(zone, row): (String, Vec<Option<u32>>)| ZoneDifference {
-        zone,
-        serials: listings.iter().map(|(pop, _)| pop.clone()).zip(row).collect(),
-    };
-    (zones.into_iter().take(most).map(named).collect(), is_cut)
+    let found = zones.into_iter().filter_map(|(zone, row)| {
+        let serial = |served: &Option<Served<'_>>| served.map(|(serial, _)| serial);
+        let is_lagging = row.iter().any(|served| serial(served) != row.first().and_then(serial));
+        let diverged = diverged(&row);
+        let pops = || listings.iter().map(|(pop, _)| pop.clone()).zip(&row);
+        let contents = pops().filter_map(|(pop, served)| {
+            let (serial, content) = (*served)?;
+            Some((pop, short(content.filter(|_| diverged.contains(&serial))?)))
+        });
+        let contents: Vec<(String, String)> = contents.collect();
+        let serials = pops().map(|(pop, served)| (pop, serial(served))).collect();
+        let zone = short(&zone);
+        (is_lagging || !contents.is_empty()).then_some(ZoneDifference { zone, serials, contents })
+    });
+    let mut found: Vec<ZoneDifference> = found.collect();
+    found.sort_by_key(|difference| difference.contents.is_empty());
+    let is_cut = found.len() > most;
+    found.truncate(most);
+    (found, is_cut)
+}
+
+/// The serials under which POPs serve more than one content.
+fn diverged(row: &[Option<Served<'_>>]) -> BTreeSet<u32> {
+    let mut contents: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
+    for (serial, content) in row.iter().flatten().filter_map(|(serial, content)| Some((*serial, (*content)?)))
+    {
+        contents.entry(serial).or_default().insert(content);
+    }
+    contents.into_iter().filter(|(_, contents)| contents.len() > 1).map(|(serial, _)| serial).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn buckets_that_differ_are_found_and_a_pop_without_digests_is_left_out() {
-        let same = vec![7; BUCKETS];
-        let mut other = same.clone();
-        other[3] = 8;
-        other[255] = 9;
-        assert!(differing_buckets(&[]).is_empty());
-        assert!(differing_buckets(&[&same, &same, &[]]).is_empty());
-        assert_eq!(differing_buckets(&[&same, &[], &other, &same]), [3, 255]);
+    fn sums(serials: &[(usize, u64)], contents: &[(usize, u64)], unmade: &[usize]) -> BucketSums {
+        let filled = |changes: &[(usize, u64)]| {
+            let mut all = vec![7; BUCKETS];
+            changes.iter().for_each(|(bucket, sum)| all[*bucket] = *sum);
+            all
+        };
+        let serials = filled(serials);
+        let mut made = serials.clone();
+        unmade.iter().for_each(|bucket| made[*bucket] = 1);
+        BucketSums { serials, contents: filled(contents), made }
     }
 
     #[test]
-    fn zones_with_other_serials_and_zones_that_one_pop_lacks_are_named() {
-        let listing = |pop: &str, serials: &[(&str, u32)]| {
-            (pop.to_owned(), serials.iter().map(|(zone, serial)| ((*zone).to_owned(), *serial)).collect())
+    fn buckets_that_differ_are_found_and_a_pop_without_sums_is_left_out() {
+        let same = sums(&[], &[], &[]);
+        let lags = sums(&[(3, 8), (255, 9)], &[(3, 8), (255, 9)], &[]);
+        let of = |pops: &[&BucketSums]| differing_buckets(pops);
+        let asked = |asked: &[u8]| Buckets { asked: asked.to_vec(), more: false };
+        let silent = BucketSums::default();
+        assert_eq!(of(&[]), asked(&[]));
+        assert_eq!(of(&[&same, &same, &silent]), asked(&[]));
+        assert_eq!(of(&[&same, &silent, &lags, &same]), asked(&[3, 255]));
+        // Other content stands first. One that tells no contents is compared by its serials.
+        let diverges = sums(&[(3, 8)], &[(3, 8), (9, 9)], &[]);
+        assert_eq!(of(&[&same, &diverges]), asked(&[9, 3]));
+        let older = BucketSums { contents: Vec::new(), made: Vec::new(), ..lags.clone() };
+        assert_eq!(of(&[&same, &older]), asked(&[3, 255]));
+        assert_eq!(of(&[&same, &BucketSums { serials: same.serials.clone(), ..older }]), asked(&[]));
+    }
+
+    #[test]
+    fn where_digests_are_missing_few_buckets_are_looked_at_and_nothing_is_said_to_differ() {
+        let same = sums(&[], &[], &[]);
+        let all: Vec<usize> = (0..BUCKETS).collect();
+        let contents: Vec<(usize, u64)> = all.iter().map(|bucket| (*bucket, 0)).collect();
+        let begins = sums(&[], &contents, &all);
+        assert_eq!(differing_buckets(&[&same, &begins]), Buckets { asked: vec![0, 1], more: false });
+        // But for one whose digests are all made.
+        let but_one = sums(&[], &contents, &all[..255]);
+        assert_eq!(differing_buckets(&[&same, &but_one]), Buckets { asked: vec![255, 0, 1], more: false });
+        let many = sums(&[], &contents, &[]);
+        let found = differing_buckets(&[&same, &many]);
+        assert!(found.more && found.asked == [0, 1, 2, 3, 4, 5, 6, 7], "{found:?}");
+    }
+
+    #[test]
+    fn zones_that_differ_are_named_those_with_other_content_first() {
+        let listing = |pop: &str, zones: &[(&str, u32, &str)]| {
+            let zone = |(zone, serial, content): &(&str, u32, &str)| match *content {
+                "older" => ToldServed::Serial((*zone).to_owned(), *serial),
+                content => ToldServed::WithContent(
+                    (*zone).to_owned(),
+                    *serial,
+                    Some(content.to_owned()).filter(|content| !content.is_empty()),
+                ),
+            };
+            (pop.to_owned(), zones.iter().map(zone).collect::<Vec<_>>())
         };
         let listings = [
-            listing("ams1", &[("a.", 1), ("b.", 2), ("c.", 3)]),
-            listing("fra1", &[("A.", 1), ("b.", 1), ("d.", 3)]),
+            listing(
+                "ams1",
+                &[("a.", 1, "x"), ("b.", 2, "x"), ("c.", 3, "x"), ("d.", 4, "x"), ("e.", 5, "x")],
+            ),
+            listing("fra1", &[("A.", 1, "x"), ("b.", 1, "y"), ("d.", 4, "y"), ("e.", 5, "")]),
+            listing(
+                "sin1",
+                &[("a.", 1, "older"), ("b.", 2, "z"), ("c.", 3, "x"), ("d.", 4, "older"), ("e.", 5, "x")],
+            ),
         ];
-        let (found, is_cut) = differences(&listings, 2);
-        let row = |zone: &str, ams, fra| ZoneDifference {
+        let (found, is_cut) = differences(&listings, 3);
+        let pops = ["ams1", "fra1", "sin1"];
+        let row = |zone: &str, serials: [Option<u32>; 3], contents: &[(usize, &str)]| ZoneDifference {
             zone: zone.into(),
-            serials: vec![("ams1".into(), ams), ("fra1".into(), fra)],
+            serials: pops.map(str::to_owned).into_iter().zip(serials).collect(),
+            contents: contents.iter().map(|(pop, content)| (pops[*pop].into(), (*content).into())).collect(),
         };
-        assert_eq!((found, is_cut), (vec![row("b.", Some(2), Some(1)), row("c.", Some(3), None)], true));
+        let rows = [
+            row("b.", [Some(2), Some(1), Some(2)], &[(0, "x"), (2, "z")]),
+            row("d.", [Some(4), Some(4), Some(4)], &[(0, "x"), (1, "y")]),
+            row("c.", [Some(3), None, Some(3)], &[]),
+        ];
+        assert_eq!(found, rows);
+        assert!(!is_cut);
+        let (found, is_cut) = differences(&listings, 1);
+        assert_eq!((found.as_slice(), is_cut), (&rows[..1], true));
+    }
+
+    #[test]
+    fn what_is_served_is_read_of_both_versions() {
+        let told: Vec<ToldServed> =
+            serde_json::from_str(r#"[["a.", 1], ["b.", 2, "0123"], ["c.", 3, null]]"#).unwrap();
+        let parts: Vec<_> = told.iter().map(ToldServed::parts).collect();
+        assert_eq!(parts, [("a.", (1, None)), ("b.", (2, Some("0123"))), ("c.", (3, None))]);
     }
 }

@@ -22,6 +22,10 @@ lenient! {
         load: PopLoad,
         /// By bucket, the digest of the serials.
         digests: Vec<u64>,
+        /// By bucket, the digest of the contents that are known.
+        contents: Vec<u64>,
+        /// By bucket, the digest of the serials of the zones whose contents are known.
+        made: Vec<u64>,
     }
 
     /// The document at `/api/v1/catchment`.

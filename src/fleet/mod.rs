@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   [fleet] ---> PopClient (1x POP) ---> survey: documents ---> summaries, and buckets whose digests differ
-//!                                                                 |  the serials of those buckets
+//!                                                                 |  serials and content digests of those buckets
 //!                                                                 v
-//!                                        FleetReport: what is wrong first, and the zones whose serials differ
+//!                                        FleetReport: what is wrong first, and the zones that differ
+//!   a page ----------------------------> follow: the same from second to second, a slow POP with its last answer
 //!   ZONE SERIAL -----------------------> wait: until every announced POP serves it
 //!   canaries of a hub -----------------> health: their probes, routes, zones and errors
 //!   every POP -------------------------> catchments: which client prefixes reach which POP; an estimate of a drain
@@ -20,8 +21,10 @@ mod compare;
 mod document;
 mod drain_plan;
 mod error;
+mod follow;
 mod health;
 mod render;
+mod rounds;
 mod settings;
 mod summary;
 mod survey;
@@ -35,9 +38,11 @@ pub use client::PopClient;
 pub use document::{PopDocument, PopLoad, Reach, ToldCatchment};
 pub use drain_plan::{DrainPlan, PlanError, Receiver, render_plan};
 pub use error::FleetError;
+pub use follow::{Follow, Surveyed};
 pub use health::{PopHealth, ServerHealth};
 pub use render::render;
+pub use rounds::{ANSWER_LIMIT, Rounds};
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
 pub use summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix, ZoneDifference};
-pub use survey::{Clients, Surveyed, alone, clients, survey, zone_everywhere};
+pub use survey::{Clients, alone, clients, escaped, survey, zone_path};
 pub use wait::{WaitOutcome, Waiting, wait};

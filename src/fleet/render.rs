@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix};
 use crate::control::{aligned, one_line};
 
-/// The report as lines: the POPs, what is wrong with them, and the zones whose serials differ.
+/// The report as lines: the POPs, what is wrong with them, and the zones that differ.
 #[must_use]
 pub fn render(report: &FleetReport) -> String {
     let mut rows = vec![["pop", "state", "route", "zones", "load", "version"].map(str::to_owned).to_vec()];
@@ -28,9 +28,25 @@ pub fn render(report: &FleetReport) -> String {
         let serial = |(pop, serial): &(String, Option<u32>)| {
             format!("{pop} {}", serial.map_or("none".to_owned(), |serial| serial.to_string()))
         };
-        let serials: Vec<String> = difference.serials.iter().map(serial).collect();
-        let line = format!("! {} differs: {}", difference.zone, serials.join(", "));
-        let _ = write!(text, "{}", aligned(&[vec![line]]));
+        if !difference.contents.is_empty() {
+            let content = |(pop, content): &(String, String)| {
+                let known = difference.serials.iter().find(|(name, _)| name == pop);
+                let serial = known.and_then(|(_, serial)| *serial).unwrap_or_default();
+                format!("{pop} {serial} digest {}", one_line(content))
+            };
+            let contents: Vec<String> = difference.contents.iter().map(content).collect();
+            let line = format!("! {}: same serial, other content: {}", difference.zone, contents.join(", "));
+            text.push_str(&aligned(&[vec![one_line(&line)]]));
+        }
+        if difference
+            .serials
+            .iter()
+            .any(|(_, serial)| Some(serial) != difference.serials.first().map(|(_, it)| it))
+        {
+            let serials: Vec<String> = difference.serials.iter().map(serial).collect();
+            let line = format!("! {} differs: {}", difference.zone, serials.join(", "));
+            text.push_str(&aligned(&[vec![one_line(&line)]]));
+        }
     }
     if report.more_differ {
         let _ = writeln!(text, "  ! and more zones may differ");
@@ -124,7 +140,9 @@ mod tests {
             differing: vec![ZoneDifference {
                 zone: "a.".into(),
                 serials: vec![("ams1".into(), Some(2)), ("fra1".into(), None)],
+                contents: Vec::new(),
             }],
+            differing_age: None,
             more_differ: true,
             scarce: Vec::new(),
         };
@@ -141,6 +159,17 @@ mod tests {
              \x20 ! and more zones may differ\n"
         );
         assert_eq!(report.exit_code(), 1);
+        report.differing[0].serials[1].1 = Some(2);
+        report.differing[0].contents = vec![("ams1".into(), "01".into()), ("fra1".into(), "02".into())];
+        let text = render(&report);
+        let line = "\n  ! a.: same serial, other content: ams1 2 digest 01, fra1 2 digest 02\n";
+        assert!(text.contains(line) && !text.contains("differs:"), "{text}");
+        let well = FleetReport {
+            pops: vec![pop("ams1", "ok")],
+            differing: report.differing.clone(),
+            ..FleetReport::default()
+        };
+        assert_eq!(well.exit_code(), 1);
         report.pops.truncate(1);
         assert_eq!(report.exit_code(), 3);
         report.pops = vec![PopSummary { announced: false, ..pop("ams1", "down") }];

@@ -18,8 +18,10 @@ const MOST_CHARACTERS: usize = 300;
 pub struct FleetReport {
     /// The POPs, those that do not answer or are not well first.
     pub pops: Vec<PopSummary>,
-    /// Zones whose serials differ, by name.
+    /// Zones that differ: those with other content under the same serial, then those with other serials, each by name.
     pub differing: Vec<ZoneDifference>,
+    /// How many seconds ago that was so, if it could not be looked at since.
+    pub differing_age: Option<u64>,
     /// Whether there may be more of them than those.
     pub more_differ: bool,
     /// Prefixes that no POP that answers announces, or one alone though there are several, by prefix.
@@ -44,6 +46,8 @@ pub struct PopSummary {
     pub url: String,
     /// Why it gave no answer; the rest is empty then.
     pub error: Option<String>,
+    /// How many seconds old the answer is, if the next one is overdue.
+    pub answer_age: Option<u64>,
     /// The instance.
     pub instance: String,
     /// The version of anyns.
@@ -87,13 +91,15 @@ pub struct PrefixSummary {
     pub reasons: Vec<String>,
 }
 
-/// A zone that has different serials.
+/// A zone that is not the same everywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ZoneDifference {
     /// The zone.
     pub zone: String,
     /// By POP the serial that is served, if one is.
     pub serials: Vec<(String, Option<u32>)>,
+    /// The start of the digest of the content, of each POP that serves other content than another one under the same serial.
+    pub contents: Vec<(String, String)>,
 }
 
 impl PopSummary {
@@ -108,6 +114,7 @@ impl PopSummary {
             name: name.to_owned(),
             url: url.to_owned(),
             error: None,
+            answer_age: None,
             instance: short(instance),
             version: short(version),
             verdict: short(&overall.verdict),
@@ -130,13 +137,13 @@ impl PopSummary {
         Self { name: name.to_owned(), url: url.to_owned(), error: Some(short(&error)), ..Self::default() }
     }
 
-    /// How urgent it is: 0 no answer, 1 down, 2 degraded, 3 ok.
+    /// How urgent it is: 0 no answer, 1 down, 2 degraded or an answer overdue, 3 ok.
     #[must_use]
     pub fn rank(&self) -> u8 {
         match (&self.error, self.verdict.as_str()) {
             (Some(_), _) => 0,
             (None, "down") => 1,
-            (None, "ok") => 3,
+            (None, "ok") if self.answer_age.is_none() => 3,
             (None, _) => 2,
         }
     }

@@ -1,7 +1,5 @@
 //! All POPs asked at the same time.
 
-use crate::telemetry::with_causes;
-
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -9,34 +7,44 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::client::PopClient;
-use super::compare::{differences, differing_buckets};
+use super::compare::{BucketSums, ToldServed, differences, differing_buckets};
 use super::document::PopDocument;
 use super::error::FleetError;
 use super::settings::Settings;
-use super::summary::{FleetReport, PopSummary, scarce_prefixes};
+use super::summary::{FleetReport, PopSummary, ZoneDifference, scarce_prefixes};
+use crate::telemetry::with_causes;
 
 /// Of a zone's name in a path letters, digits, dots, hyphens and underscores stand for themselves (RFC 3986 section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
+/// Where a POP tells of itself.
+pub(super) const DOCUMENT_PATH: &str = "/api/v1/pop?most=0";
 /// Octets of a POP's document at most: its reasons, prefixes and probes, and the digests.
 pub(super) const MOST_DOCUMENT: usize = 1 << 20;
-/// Octets of the serials of a bucket at most: those of some million zones.
-const MOST_SERIALS: usize = 4 << 20;
-/// The most buckets whose serials are looked at in one survey: with more, the zones are too many to read.
-const MOST_BUCKETS: usize = 8;
+/// Octets of what is served in some buckets at most: that of some million zones.
+const MOST_SERIALS: usize = 8 << 20;
 /// The most zones of a report.
-const MOST_DIFFERING: usize = 50;
+pub(super) const MOST_DIFFERING: usize = 50;
 
 /// The POPs by name, and how each is asked, or why it cannot be.
 pub type Clients = Vec<(String, Result<PopClient, FleetError>)>;
 
-/// What a survey found.
-#[derive(Clone, Debug, Default)]
-pub struct Surveyed {
-    /// The summary.
-    pub report: FleetReport,
-    /// By bucket and POP, what the differences were found from: while it stays, they need not be looked for again.
-    basis: Vec<(String, Vec<u64>)>,
+/// What a POP told of itself, or why not.
+pub(super) type Answered<'a> = Result<&'a PopDocument, String>;
+
+/// By POP, its sums by bucket: what differences are found from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Basis(Vec<(String, BucketSums)>);
+
+/// What a look at the zones of some buckets found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Differences {
+    /// The zones that differ.
+    pub(super) zones: Vec<ZoneDifference>,
+    /// Whether there may be more of them.
+    pub(super) more: bool,
+    /// Whether every POP told what it serves.
+    pub(super) is_whole: bool,
 }
 
 /// The clients of all POPs; one that cannot be asked for its files has the reason in its place.
@@ -48,85 +56,91 @@ pub fn clients(settings: &Settings) -> Clients {
 
 /// The report of a POP that stands alone: no fleet is configured. Without a document its name, and why there is none.
 #[must_use]
-pub fn alone(document: Result<&PopDocument, (String, String)>) -> Surveyed {
+pub fn alone(document: Result<&PopDocument, (String, String)>) -> FleetReport {
     let pops = vec![match document {
         Ok(document) => PopSummary::of(&document.status.pop, "", document),
         Err((name, error)) => PopSummary::silent(&name, "", error),
     }];
-    Surveyed { report: FleetReport { pops, ..FleetReport::default() }, basis: Vec::new() }
+    FleetReport { pops, ..FleetReport::default() }
 }
 
-/// Asks all POPs; done after `limit` at the latest. `before` is the last survey, if there was one.
-pub async fn survey(
-    clients: &[(String, Result<PopClient, FleetError>)],
-    limit: Duration,
-    before: Option<&Surveyed>,
-) -> Surveyed {
+/// Asks all POPs once; done after `limit` at the latest.
+pub async fn survey(clients: &Clients, limit: Duration) -> FleetReport {
     let until = Instant::now() + limit;
-    let answers = join_all(clients.iter().map(|(name, client)| async move {
-        let client = client.as_ref().map_err(|error| (String::new(), with_causes(error)))?;
-        let failed = |error: FleetError| (client.url().to_string(), with_causes(&error));
-        let document = client.document::<PopDocument>("/api/v1/pop?most=0", MOST_DOCUMENT, limit).await;
-        let document = document.map_err(failed)?;
-        match document.status.answers_as(name) {
-            true => Ok((client, document)),
-            false => Err(failed(FleetError::OtherPop { found: document.status.pop })),
-        }
+    let answers = join_all(clients.iter().map(|(_, client)| async move {
+        let client = client.as_ref().map_err(|error| with_causes(error))?;
+        let document = client.document::<PopDocument>(DOCUMENT_PATH, MOST_DOCUMENT, limit).await;
+        document.map_err(|error| with_causes(&error))
     }))
     .await;
-    let mut report = FleetReport::default();
-    let mut known: Vec<(&PopClient, PopDocument)> = Vec::new();
-    for ((name, _), answer) in clients.iter().zip(answers) {
-        match answer {
-            Ok((client, document)) => {
-                report.pops.push(PopSummary::of(name, &client.url().to_string(), &document));
-                known.push((client, document));
-            }
-            Err((url, error)) => report.pops.push(PopSummary::silent(name, &url, error)),
-        }
-    }
-    let told = known.iter().map(|(client, document)| (client.name(), &document.status));
-    report.scarce = scarce_prefixes(told, clients.len());
-    // At a last-resort POP older serials are meant.
-    known.retain(|(_, document)| document.status.delay.is_none());
-    let basis: Vec<(String, Vec<u64>)> =
-        known.iter().map(|(client, document)| (client.name().to_owned(), document.digests.clone())).collect();
-    match before.filter(|before| before.basis == basis && !before.report.more_differ) {
-        Some(before) => report.differing.clone_from(&before.report.differing),
-        None => look_for_differences(&mut report, &known, until).await,
-    }
+    let answers = clients.iter().zip(&answers).map(|((name, _), answer)| match answer {
+        Ok(document) => of_its_name(name, document),
+        Err(error) => Err(error.clone()),
+    });
+    let answers: Vec<Answered<'_>> = answers.collect();
+    let (mut report, basis) = summarize(clients, &answers);
+    let found = look(clients, &basis, until.saturating_duration_since(Instant::now())).await;
+    (report.differing, report.more_differ) = (found.zones, found.more);
     report.sort();
-    Surveyed { report, basis }
+    report
 }
 
-/// Asks for the serials of the buckets that differ.
-async fn look_for_differences(report: &mut FleetReport, known: &[(&PopClient, PopDocument)], until: Instant) {
-    let digests: Vec<&[u64]> = known.iter().map(|(_, document)| document.digests.as_slice()).collect();
-    let buckets = differing_buckets(&digests);
-    report.more_differ = buckets.len() > MOST_BUCKETS;
-    if buckets.is_empty() {
-        return;
+/// Another POP than the one of the list is no answer.
+pub(super) fn of_its_name<'a>(name: &str, document: &'a PopDocument) -> Answered<'a> {
+    match document.status.answers_as(name) {
+        true => Ok(document),
+        false => Err(FleetError::OtherPop { found: document.status.pop.clone() }.to_string()),
     }
-    let asked = buckets.iter().take(MOST_BUCKETS);
-    let list: Vec<String> = asked.map(ToString::to_string).collect();
-    let path = format!("/api/v1/serials?buckets={}", list.join(","));
-    let limit = until.saturating_duration_since(Instant::now());
-    let with_digests = known.iter().filter(|(_, document)| !document.digests.is_empty());
-    let listings = join_all(with_digests.map(|(client, _)| async {
-        let serials = client.document::<Vec<(String, u32)>>(&path, MOST_SERIALS, limit).await.ok()?;
-        Some((client.name().to_owned(), serials))
+}
+
+/// The report without differences, in the order of the POPs, and what those are to be found from.
+pub(super) fn summarize(clients: &Clients, answers: &[Answered<'_>]) -> (FleetReport, Basis) {
+    let mut report = FleetReport::default();
+    let mut known: Vec<(&str, &PopDocument)> = Vec::new();
+    for ((name, client), answer) in clients.iter().zip(answers) {
+        let url = client.as_ref().map(|client| client.url().to_string()).unwrap_or_default();
+        match answer {
+            Ok(document) => {
+                report.pops.push(PopSummary::of(name, &url, document));
+                known.push((name, document));
+            }
+            Err(error) => report.pops.push(PopSummary::silent(name, &url, error.clone())),
+        }
+    }
+    report.scarce =
+        scarce_prefixes(known.iter().map(|(name, document)| (*name, &document.status)), clients.len());
+    // At a last-resort POP older serials are meant.
+    known.retain(|(_, document)| document.status.delay.is_none());
+    let sums = |(name, document): (&str, &PopDocument)| (name.to_owned(), BucketSums::of(document));
+    (report, Basis(known.into_iter().map(sums).filter(|(_, sums)| sums.is_known()).collect()))
+}
+
+/// Asks what is served in the buckets whose sums differ; done after `limit` at the latest.
+pub(super) async fn look(clients: &Clients, basis: &Basis, limit: Duration) -> Differences {
+    let sums: Vec<&BucketSums> = basis.0.iter().map(|(_, sums)| sums).collect();
+    let buckets = differing_buckets(&sums);
+    if buckets.asked.is_empty() {
+        return Differences { is_whole: true, ..Differences::default() };
+    }
+    let list: Vec<String> = buckets.asked.iter().map(ToString::to_string).collect();
+    let path = format!("/api/v1/serials?contents=1&buckets={}", list.join(","));
+    let known = |name: &str| basis.0.iter().any(|(known, _)| known == name);
+    let asked = clients.iter().filter(|(name, _)| known(name));
+    let asked = asked.filter_map(|(name, client)| Some((name, client.as_ref().ok()?)));
+    let listings = join_all(asked.map(|(name, client)| async {
+        let served = client.document::<Vec<ToldServed>>(&path, MOST_SERIALS, limit).await.ok()?;
+        Some((name.clone(), served))
     }))
     .await;
     // A POP that answers no more is not compared, and seen in the next survey.
     let is_whole = listings.iter().all(Option::is_some);
     let listings: Vec<_> = listings.into_iter().flatten().collect();
-    let (differing, is_cut) = differences(&listings, MOST_DIFFERING);
-    report.differing = differing;
-    report.more_differ |= is_cut || !is_whole;
+    let (zones, is_cut) = differences(&listings, MOST_DIFFERING);
+    Differences { zones, more: buckets.more || is_cut || !is_whole, is_whole }
 }
 
 /// What every POP says of one zone, in the order of the list; an error in words where one does not answer. Done after `limit` at the latest.
-pub async fn zone_everywhere<T: DeserializeOwned>(
+pub(super) async fn zone_everywhere<T: DeserializeOwned>(
     clients: &[(String, Result<PopClient, FleetError>)],
     zone: &str,
     limit: Duration,
@@ -145,8 +159,15 @@ pub async fn zone_everywhere<T: DeserializeOwned>(
 }
 
 /// The path of the status with one zone.
-pub(super) fn zone_path(zone: &str) -> String {
-    format!("/api/v1/status?most=1&zones={}", utf8_percent_encode(zone, ESCAPED))
+#[must_use]
+pub fn zone_path(zone: &str) -> String {
+    format!("/api/v1/status?most=1&zones={}", escaped(zone))
+}
+
+/// A zone's name as a part of a path.
+#[must_use]
+pub fn escaped(zone: &str) -> String {
+    utf8_percent_encode(zone, ESCAPED).to_string()
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Facts {
     pub signatures_expire: Option<u64>,
     /// Transfers into this POP.
     pub transfers: TransferTotals,
+    /// What is sent to others, and what they send.
+    pub outward: OutwardFacts,
     /// Zones that are asked most, and how many queries were seen for each.
     pub busy_zones: Vec<(String, u64)>,
     /// Queries that were seen for all others.
@@ -98,6 +100,40 @@ pub struct TransferTotals {
     pub behind_primary: u64,
     /// How long the first of those has been so.
     pub behind_primary_for: Duration,
+}
+
+/// What is sent to secondaries, and what others send that changes zones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OutwardFacts {
+    /// Transfers to secondaries, by kind and result.
+    pub transfers: Vec<(&'static str, &'static str, u64)>,
+    /// Octets of them.
+    pub octets: u64,
+    /// Requests for zones that were refused, by reason.
+    pub refusals: Vec<(&'static str, u64)>,
+    /// Targets of NOTIFYs.
+    pub targets: Vec<TargetNotifies>,
+    /// Dynamic updates, by result.
+    pub updates: Vec<(&'static str, u64)>,
+    /// Messages whose signature was not accepted, by their kind and the error.
+    pub bad_signatures: Vec<(&'static str, &'static str, u64)>,
+}
+
+/// What became of the NOTIFYs to one target, or to all that have no samples of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetNotifies {
+    /// Its address and port.
+    pub target: String,
+    /// Those that it has taken.
+    pub taken: u64,
+    /// Those that it answered with an error.
+    pub refused: u64,
+    /// Those that it has not answered.
+    pub unanswered: u64,
+    /// Zones whose last NOTIFY it answered with an error.
+    pub zones_refused: u64,
+    /// Zones whose NOTIFYs it has not answered for a minute.
+    pub zones_silent: u64,
 }
 
 /// One prefix.

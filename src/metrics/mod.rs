@@ -18,6 +18,7 @@ mod exposition;
 mod facts;
 mod guide;
 mod metric;
+mod outward;
 mod process;
 mod queries;
 mod routes;
@@ -29,7 +30,8 @@ mod zones;
 
 pub use exposition::Format;
 pub use facts::{
-    ExportFacts, Facts, PrefixFacts, SampleFacts, SessionFacts, TransferFacts, TransferTotals, ZoneFacts,
+    ExportFacts, Facts, OutwardFacts, PrefixFacts, SampleFacts, SessionFacts, TargetNotifies, TransferFacts,
+    TransferTotals, ZoneFacts,
 };
 pub use guide::guide;
 pub use metric::{Kind, Metric};
@@ -50,6 +52,9 @@ pub const MOST_NAMES: usize = 64 * 1024;
 /// Zones that have a count of queries at most: what the sketches of eight workers hold if no two have a zone in common.
 pub const MOST_BUSY: usize = 256;
 
+/// Targets of NOTIFYs that have samples of their own at most: with five each a scrape stays small. The others are `other`.
+pub const MOST_TARGETS: usize = 100;
+
 /// Everything there is to tell, in this format.
 #[must_use]
 pub fn render(status: &Status, counters: &Counters, facts: &Facts, format: Format) -> String {
@@ -57,6 +62,7 @@ pub fn render(status: &Status, counters: &Counters, facts: &Facts, format: Forma
     process::write(&mut text, status, facts);
     queries::write(&mut text, status, counters, facts);
     zones::write(&mut text, status, facts);
+    outward::write(&mut text, &facts.outward);
     routes::write(&mut text, status, facts);
     text.finish()
 }

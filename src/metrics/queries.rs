@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::control::Status;
-use crate::telemetry::{Counters, LatencyTotals, QUERY_TYPES, Slots, WorkerCounters, type_of_slot};
+use crate::telemetry::{Counters, QUERY_TYPES, Slots, WorkerCounters, type_of_slot};
 use crate::wire::RecordType;
 
 use super::exposition::Exposition;
@@ -57,8 +57,7 @@ pub(super) fn write(text: &mut Exposition, status: &Status, counters: &Counters,
     let mut family = text.family(&table::SESSIONS);
     family.row(&["tls"], counters.sum(|worker| &worker.tls_sessions));
     family.row(&["quic"], counters.sum(|worker| &worker.quic_sessions));
-    let latency = counters.workers().iter().map(|worker| worker.latency.read());
-    let latency = latency.fold(LatencyTotals::default(), LatencyTotals::plus);
+    let latency = counters.latency();
     text.family(&table::LATENCY).histogram(latency.cumulative(), (latency.count(), latency.seconds()));
     write_sockets(text, status);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::unix_now;
@@ -56,7 +56,7 @@ impl CheckReport {
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
-    let found = scan(&settings);
+    let found = scan(&settings, &|_| {});
     let mut peek = settings.state_directory.as_deref().map(Peek::new);
     let has_seed = |name: &Name| found.zones.binary_search_by(|(found, _)| found.cmp(name)).is_ok();
     let databases = check_databases(&settings, has_seed, |name| peek.as_mut()?.standing(name));
@@ -87,12 +87,13 @@ pub fn no_zone_file(directories: &[PathBuf]) -> String {
     }
 }
 
-/// Whether these settings name no zone and their directories, which can be read, hold none: nothing would be served. Blocks.
-pub fn finds_no_zone(settings: &Settings) -> bool {
+/// Whether these settings name no zone and their directories, which can be read, hold none: nothing would be served. Blocks for as long as
+/// their disks do; `at` is told each directory before it is read.
+pub fn finds_no_zone(settings: &Settings, at: &dyn Fn(&Path)) -> bool {
     if !settings.zones.is_empty() || !settings.transferred.is_empty() || !settings.databases.is_empty() {
         return false;
     }
-    let found = scan(settings);
+    let found = scan(settings, at);
     found.zones.is_empty() && found.faults.is_empty() && !found.partial
 }
 

@@ -7,7 +7,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::ZoneFault;
 
 use crate::publish::accept::Refused;
-use crate::publish::fault::Fault;
+use crate::publish::fault::{Fault, shown};
 use crate::zonefile;
 
 /// Why the publisher does not start.
@@ -143,17 +143,11 @@ pub enum RemoveError {
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
     /// No such zone.
-    #[error("{zone} is not known here")]
-    NoSuchZone {
-        /// The zone.
-        zone: Name,
-    },
+    #[error("no zone with such a name is known here")]
+    NoSuchZone,
     /// It is not held.
-    #[error("{zone} is not held")]
-    NotHeld {
-        /// The zone.
-        zone: Name,
-    },
+    #[error("no zone with such a name is held")]
+    NotHeld,
     /// A restart would not know of it.
     #[error("cannot keep which zones are held, so nothing has changed: {source}")]
     NotKept {
@@ -193,6 +187,14 @@ pub enum AcceptError {
     Changed {
         /// The zone.
         zone: Name,
+    },
+    /// The version of a primary that was refused is not there as it was kept.
+    #[error("the refused version of {zone} is not in {} as it was kept: `anyns zone refresh {zone}` has it judged again", shown(.path))]
+    NotKept {
+        /// The zone.
+        zone: Name,
+        /// Where it was kept.
+        path: PathBuf,
     },
     /// Something that no force helps against.
     #[error("{fault}")]

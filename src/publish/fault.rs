@@ -226,7 +226,7 @@ fn printable(character: char) -> impl Iterator<Item = char> {
 }
 
 /// A path on one line; of a long one the end, which tells files apart.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     match text.chars().count().checked_sub(PATH) {
         None | Some(0) => one_line(&text),

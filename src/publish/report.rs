@@ -36,12 +36,14 @@ pub struct ZoneReport {
     pub since: SystemTime,
     /// The serial that is served.
     pub serial: Option<Serial>,
-    /// The serial that its source gave last, if that is another one: it was raised here, or differences led on from it.
+    /// The serial that its file gave last, if that is another one: it was raised here, or differences led on from it.
     pub source_serial: Option<Serial>,
     /// How many records are served.
     pub records: usize,
-    /// The file of the version that is served, or the one that should be.
+    /// Where the version that is served came from: its file, or in words; or the file that should be served.
     pub source: Arc<Path>,
+    /// Whether a configured source has a file for it.
+    pub has_file: bool,
     /// When the version that is served was accepted.
     pub accepted_at: Option<SystemTime>,
     /// Whether the version that is served survives a restart without its source: it is in the state directory. That

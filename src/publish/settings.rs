@@ -200,6 +200,7 @@ impl Settings {
 /// The zones with absolute files, in canonical order; the same ones if they are.
 fn absolute_zones(zones: Arc<[SingleZone]>) -> std::io::Result<Arc<[SingleZone]>> {
     let absolute = |zone: &SingleZone| match &zone.file {
+        Some(file) if is_absolute(file) => Ok(None),
         Some(file) => {
             std::path::absolute(file).map(|path| (path.as_os_str() != file.as_os_str()).then_some(path))
         }
@@ -220,6 +221,14 @@ fn absolute_zones(zones: Arc<[SingleZone]>) -> std::io::Result<Arc<[SingleZone]>
     }
     zones.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(zones.into())
+}
+
+/// Whether [`std::path::absolute`] would change nothing, as far as that is seen at once: of a hundred thousand paths none is copied
+/// to find it out.
+fn is_absolute(path: &Path) -> bool {
+    let octets = path.as_os_str().as_encoded_bytes();
+    let is_empty_or_dot = |name: &[u8]| matches!(name, b"" | b".");
+    octets.strip_prefix(b"/").is_some_and(|rest| !rest.split(|octet| *octet == b'/').any(is_empty_or_dot))
 }
 
 impl Default for Settings {
@@ -264,3 +273,7 @@ impl Rules {
         self.by_zone.get(origin).copied().unwrap_or(self.other)
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/publish/settings.rs"]
+mod tests;

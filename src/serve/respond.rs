@@ -105,13 +105,21 @@ impl Clock {
 pub(super) struct Peer {
     transport: TransportKind,
     address: IpAddr,
+    /// The address that it asked, where that is known.
+    server: Option<SocketAddr>,
 }
 
 impl Peer {
     /// `address`: the client's; behind a load balancer the one that the balancer names. A dual-stack socket tells an IPv4 address
     /// v4-mapped; the client is one of IPv4 all the same.
     pub(super) fn new(transport: TransportKind, address: IpAddr) -> Self {
-        Self { transport, address: address.to_canonical() }
+        Self { transport, address: address.to_canonical(), server: None }
+    }
+
+    /// The same one, which asked this address: the local one of the connection.
+    pub(super) fn asking(self, server: Option<SocketAddr>) -> Self {
+        let server = server.map(|server| SocketAddr::new(server.ip().to_canonical(), server.port()));
+        Self { server, ..self }
     }
 
     /// The client's address, never v4-mapped.
@@ -224,7 +232,7 @@ impl<'a> Answering<'a> {
         self.count_family(peer.transport, peer.address);
         let length = self.answer(query, &self.client(peer.transport, peer.address), output);
         let response = output.get(..length).unwrap_or_default();
-        self.sample((query, response), peer.transport, (SocketAddr::new(peer.address, 0), None));
+        self.sample((query, response), peer.transport, (SocketAddr::new(peer.address, 0), peer.server));
         length
     }
 

@@ -82,7 +82,7 @@ async fn serve(
     traffic: &Traffic,
 ) {
     let _ = stream.set_nodelay(true);
-    let peer = Peer::new(answer::TransportKind::Tcp, address);
+    let peer = Peer::new(answer::TransportKind::Tcp, address).asking(stream.local_addr().ok());
     let served = task_connection::serve(&mut stream, &context, peer, phase, traffic).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {

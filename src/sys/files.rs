@@ -1,7 +1,7 @@
 //! Files that the configuration names: read whole, up to a bound; those of secrets only if others cannot use them. Files that are
 //! replaced whole.
 //!
-//! Reading never waits for a writer of a FIFO, and opens no device.
+//! Never waits for the other end of a FIFO, and opens no device.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -147,10 +147,15 @@ pub fn replace(
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
     let fresh = path.with_added_extension("new");
-    // What a link leads to is not written.
+    // What a link leads to is not written, and no reader of a FIFO is waited for.
+    match fs::symlink_metadata(&fresh).map(|facts| expect_regular(&facts)) {
+        Ok(Err(error)) => return Err(io::Error::other(format!("{}: {error}", fresh.display()))),
+        Ok(Ok(())) | Err(_) => {}
+    }
     let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW);
-    let mut file = options.open(&fresh)?;
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let mut file = options.write(true).create(true).truncate(true).custom_flags(flags).open(&fresh)?;
+    expect_regular(&file.metadata()?).map_err(io::Error::other)?;
     let written = write(&mut file).and_then(|()| match durability {
         Durability::Synced => file.sync_all(),
         Durability::NotSynced => Ok(()),
@@ -256,6 +261,22 @@ mod tests {
             remove(&path, Durability::Synced).unwrap();
         }
         assert_eq!(names(), ["a.c"]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_written_and_no_reader_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, fresh) = (directory.path().join("file"), directory.path().join("file.new"));
+        fs::write(&path, "mine").unwrap();
+        assert!(Command::new("mkfifo").arg(&fresh).status().unwrap().success());
+        let write = || replace(&path, Durability::NotSynced, |file| file.write_all(b"theirs"));
+        let error = write().unwrap_err().to_string();
+        assert!(error.contains("file.new: it is a FIFO, not a regular file"), "{error}");
+        // Also where somebody reads it.
+        let reader = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&fresh).unwrap();
+        assert!(write().is_err());
+        drop(reader);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod md5;
 pub mod memfd;
 pub mod memory;
 pub mod min_ttl;
+pub mod pending;
 pub mod prefetch;
 pub mod priority;
 #[cfg(native)]

@@ -49,6 +49,11 @@ impl CertificateValidity {
         common
     }
 
+    /// Of several the one that ends first.
+    pub fn earliest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().min_by_key(|validity| validity.until)
+    }
+
     /// Until when.
     #[must_use]
     pub fn until(self) -> SystemTime {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::busiest::BusyZones;
 use super::counting::count;
 use super::daily_statistics::DailyStatistics;
-use super::latency::LatencyHistogram;
+use super::latency::{LatencyHistogram, LatencyTotals};
 use super::query_types::{QUERY_TYPES, slot_of_type};
 use super::slots::Slots;
 use super::taps::Tap;
@@ -150,6 +150,14 @@ impl Counters {
     /// One worker's tap, if messages are sampled.
     pub fn tap(&self, index: usize) -> Option<&Tap> {
         self.taps.get(index)
+    }
+
+    /// How long queries were in the workers, those of all together.
+    pub fn latency(&self) -> LatencyTotals {
+        self.workers
+            .iter()
+            .map(|worker| worker.latency.read())
+            .fold(LatencyTotals::default(), LatencyTotals::plus)
     }
 
     /// Every worker's tap.

@@ -74,6 +74,25 @@ impl LatencyTotals {
         })
     }
 
+    /// What was noted since then.
+    #[must_use]
+    pub fn since(mut self, before: Self) -> Self {
+        for (mine, its) in self.buckets.iter_mut().zip(before.buckets) {
+            *mine = mine.wrapping_sub(its);
+        }
+        Self { nanoseconds: self.nanoseconds.wrapping_sub(before.nanoseconds), ..self }
+    }
+
+    /// The time in seconds that this share of the datagrams did not exceed, by the bucket that it is in; `None` without any. What took
+    /// longer than the last bucket but one counts as its double.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let wanted = (self.count() as f64 * share).ceil().max(1.0);
+        let longest = (1_u64 << (BUCKETS - 1)) as f64 / 1e6;
+        let found = self.cumulative().find(|(_, count)| *count as f64 >= wanted)?;
+        Some(found.0.unwrap_or(longest))
+    }
+
     /// How many datagrams were measured.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, count| sum.wrapping_add(*count))
@@ -105,6 +124,11 @@ mod tests {
         assert_eq!(buckets[17], (Some(0.131_072), 31));
         assert_eq!(buckets[18], (None, 63));
         assert_eq!(totals.count(), 63);
+        assert_eq!((totals.quantile(0.04), totals.quantile(0.2)), (Some(1e-6), Some(2e-6)));
+        assert_eq!((totals.quantile(0.99), LatencyTotals::default().quantile(0.5)), (Some(0.262_144), None));
+        histogram.note(Duration::from_nanos(3000), 5);
+        let since = histogram.read().since(totals);
+        assert_eq!((since.count(), since.quantile(0.99)), (5, Some(4e-6)));
     }
 
     #[test]

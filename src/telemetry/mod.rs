@@ -32,6 +32,7 @@ mod source_limits;
 mod source_registers;
 mod supervise;
 mod taps;
+mod zone_buckets;
 
 pub use beat::{Beat, Freshness, RunTime};
 pub use busiest::BusyZones;
@@ -60,3 +61,4 @@ pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
 };
 pub use taps::{SampledMessage, Tap, TapTransport};
+pub use zone_buckets::{BUCKETS, ContentSums, ContentTable, bucket, serial_digest};

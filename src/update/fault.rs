@@ -128,6 +128,9 @@ pub enum UpdateFault {
         /// The type.
         record_type: RecordType,
     },
+    /// Another version of EDNS than 0 (RFC 6891 section 6.1.3).
+    #[error("EDNS version {0} is not known")]
+    EdnsVersion(u8),
     /// The names that it is about have too many records.
     #[error("the names of the update have more than {most} records: split it into several")]
     TooLarge {
@@ -169,6 +172,7 @@ impl UpdateFault {
             | Self::SignerType { .. }
             | Self::NoTransfer { .. }
             | Self::TooLarge { .. } => rcode::REFUSED,
+            Self::EdnsVersion(_) => rcode::BADVERS as u8,
             Self::NotZone { .. } => rcode::NOTZONE,
             Self::NameNotInUse { .. } => rcode::NXDOMAIN,
             Self::NameInUse { .. } => rcode::YXDOMAIN,

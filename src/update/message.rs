@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::wire::octets::{BadName, FlatName, HEADER, RECORD_FIXED, copy_rdata, u16_at, u32_at};
-use crate::wire::{CLASS_ANY, CLASS_IN, Name, RdataError, RecordType, check_rdata, flag, opcode};
+use crate::wire::{
+    CLASS_ANY, CLASS_IN, Name, RdataError, RecordType, append_opt, check_rdata, edns_version, flag, opcode,
+};
 
 /// An UPDATE message. Its additional section is not looked at, but for the signature, which is verified before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +147,10 @@ impl UpdateMessage {
         response.extend_from_slice(&flags.to_be_bytes());
         response.extend_from_slice(&[0, u8::from(!zone.is_empty()), 0, 0, 0, 0, 0, 0]);
         response.extend_from_slice(zone);
+        // RFC 6891 section 6.1.1: a response to a request with an OPT record has one.
+        if edns_version(message).is_some() {
+            append_opt(&mut response, rcode.into());
+        }
         response
     }
 }

@@ -15,6 +15,7 @@
 //! zone. Never changes a zone itself, never takes an update without a signature, never changes a signed zone (nothing here
 //! could sign the change), and never forwards an update: a secondary refuses it (section 6 leaves forwarding open).
 
+mod counts;
 mod draft;
 mod fault;
 mod message;
@@ -28,6 +29,7 @@ mod settings;
 #[path = "../../tests/unit/update/mod.rs"]
 mod tests;
 
+pub use counts::UpdateCounts;
 pub use draft::change;
 pub use fault::UpdateFault;
 pub use message::{MessageFault, Section, UpdateMessage, UpdateRecord};

@@ -17,10 +17,11 @@ use tokio::sync::{Mutex as Turn, Semaphore, oneshot};
 use crate::publish::{Applied, ApplyError, Difference};
 use crate::telemetry::{LogLimit, locked};
 use crate::transfer::primary::Updates;
-use crate::transfer::tsig::{Replies, verify_request};
-use crate::wire::{Name, rcode};
+use crate::transfer::tsig::{Replies, TsigCounts, verify_request};
+use crate::wire::{Name, edns_version, rcode};
 use crate::zone::Zone;
 
+use super::counts::{UpdateCounts, UpdateResult};
 use super::draft::change;
 use super::fault::UpdateFault;
 use super::message::UpdateMessage;
@@ -61,6 +62,8 @@ struct Shared {
     /// One update of a zone at a time; an entry for each zone that takes updates.
     turns: Mutex<HashMap<Name, Arc<Turn<()>>>>,
     waiting: Semaphore,
+    counts: UpdateCounts,
+    bad_signatures: TsigCounts,
     /// Of refusals, and of prerequisites that do not hold.
     log: LogLimit,
     /// Seconds since 1970.
@@ -82,10 +85,22 @@ impl UpdateService {
             outcomes: Mutex::default(),
             turns: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
+            counts: UpdateCounts::default(),
+            bad_signatures: TsigCounts::default(),
             log: LogLimit::default(),
             now,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// What became of updates.
+    pub fn counts(&self) -> UpdateCounts {
+        self.shared.counts.clone()
+    }
+
+    /// Updates whose signature was not accepted.
+    pub fn bad_signatures(&self) -> TsigCounts {
+        self.shared.bad_signatures.clone()
     }
 
     /// Takes other policies and keys. An update that is being done is judged by the old ones.
@@ -102,6 +117,10 @@ impl Updates for UpdateService {
         let signer = match shared.admit(&message) {
             Ok(signer) => signer,
             Err((fault, refusal)) => {
+                shared.counts.count_fault(&fault);
+                if let UpdateFault::Tsig(fault) = &fault {
+                    shared.bad_signatures.count(fault);
+                }
                 shared.log.write(client, |left_out| {
                     tracing::warn!(%client, error = %fault, left_out, "update refused");
                 });
@@ -177,14 +196,16 @@ impl Shared {
             let fault = self.at_hub(&settings, &zone).unwrap_or_else(|| refusal.fault.clone().into());
             (fault, Signing::Refusal(refusal))
         })?;
-        let fault = match (settings.zones.get(&zone), &signer) {
+        let other_edns = edns_version(message).filter(|version| *version != 0);
+        let fault = other_edns.map(UpdateFault::EdnsVersion);
+        let fault = fault.or_else(|| match (settings.zones.get(&zone), &signer) {
             (Some(policy), Some(signer)) if policy.has(signer.key().name()) => None,
             (Some(_), Some(signer)) => {
                 Some(UpdateFault::OtherKey { key: signer.key().name().clone(), zone: zone.clone() })
             }
             (Some(_), None) => Some(UpdateFault::NotSigned { zone: zone.clone() }),
             (None, _) => Some(self.no_updates(&zone)),
-        };
+        });
         match (fault, signer) {
             (None, Some(signer)) => Ok(signer),
             (Some(fault), Some(signer)) => Err((fault, Signing::Signer(Box::new(signer)))),
@@ -213,12 +234,17 @@ impl Shared {
     async fn carry_out(&self, message: &[u8], client: IpAddr, signer: &Replies) -> u8 {
         let key = signer.key().name();
         let Ok(_place) = self.waiting.try_acquire() else {
+            self.counts.count(UpdateResult::Failed);
             tracing::warn!(%client, %key, waiting = MOST_WAITING, "update put off: too many wait");
             return rcode::SERVFAIL;
         };
         match self.update(message, client, key).await {
-            Ok(()) => rcode::NOERROR,
+            Ok(result) => {
+                self.counts.count(result);
+                rcode::NOERROR
+            }
             Err(fault) => {
+                self.counts.count_fault(&fault);
                 let rcode = fault.rcode().unwrap_or(rcode::FORMERR);
                 self.log.write(client, |left_out| match fault.is_prerequisite() {
                     true => {
@@ -231,7 +257,7 @@ impl Shared {
         }
     }
 
-    async fn update(&self, message: &[u8], client: IpAddr, key: &Name) -> Result<(), UpdateFault> {
+    async fn update(&self, message: &[u8], client: IpAddr, key: &Name) -> Result<UpdateResult, UpdateFault> {
         let update = UpdateMessage::read(message)?;
         let name = &update.zone;
         let turn = self.turn(name);
@@ -242,20 +268,20 @@ impl Shared {
             let zone = self.sink.served(name).ok_or_else(|| UpdateFault::NoZone { zone: name.clone() })?;
             let Some(difference) = judge(&zone, &update, (policy, key))? else {
                 tracing::info!(zone = %name, %client, %key, "update changes nothing");
-                return Ok(());
+                return Ok(UpdateResult::Unchanged);
             };
             let (added, deleted) = (difference.added.record_count(), difference.deleted.record_count());
             match self.sink.apply(name, difference).await {
                 Ok(Applied { serial, .. }) => {
                     tracing::info!(zone = %name, %client, %key, %serial, added, deleted, "zone updated");
-                    return Ok(());
+                    return Ok(UpdateResult::Done);
                 }
                 // Something else has changed the zone meanwhile: judged anew.
                 Err(ApplyError::OtherVersion { .. }) if attempt < MOST_ATTEMPTS => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(UpdateResult::Unchanged)
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) fn check(method: &Method, target: &str, fields: &HeaderMap, is_open: 
     if fields.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "a request has no body here");
     }
+    if fields.get_all(header::HOST).iter().count() > 1 {
+        return refuse(StatusCode::BAD_REQUEST, "the request has two fields Host (RFC 9112 section 3.2)");
+    }
     let host = fields.get(header::HOST).and_then(|host| host.to_str().ok());
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     if is_open && !FOR_ALL.contains(&path) && !host.is_some_and(is_of_this_host) {
@@ -76,7 +79,7 @@ mod tests {
         let with = |method: Method, target: &str, fields: &[(&'static str, &'static str)], is_open| {
             let mut map = HeaderMap::new();
             for (name, value) in fields {
-                map.insert(*name, value.parse().unwrap());
+                map.append(*name, value.parse().unwrap());
             }
             check(&method, target, &map, is_open).map_err(|refusal| refusal.status.as_u16())
         };
@@ -113,5 +116,8 @@ mod tests {
             assert_eq!(with(Method::GET, path, &[("host", "pop1.example")], true), Ok(()), "{path}");
         }
         assert_eq!(with(Method::GET, "/readyz/../metrics", &[], true), Err(421));
+        for path in ["/", "/healthz"] {
+            assert_eq!(with(Method::GET, path, &[host, host], false), Err(400), "two fields Host: {path}");
+        }
     }
 }

@@ -5,13 +5,12 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fleet_watch::PERIOD;
 use super::payload::{Reply, json, text, whole};
 use super::samples::RateSample;
 use super::state::State;
 use super::timeline::RouteChange;
 use crate::control::{CatchmentStatus, FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
-use crate::fleet::{FleetError, PopDocument, PopLoad};
+use crate::fleet::{ANSWER_LIMIT, FleetError, PopClient, PopDocument, PopLoad, escaped};
 use crate::telemetry::with_causes;
 
 /// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
@@ -24,6 +23,10 @@ const USUAL_PREFIXES: usize = 100;
 const MOST_PREFIXES: usize = 1000;
 /// Octets of its answer at most; each prefix takes up to 100.
 const MOST_CATCHMENT: usize = 1 << 18;
+/// The steps of a zone in its history: as many as the page lists.
+const MOST_STEPS: usize = 200;
+/// Octets of such an answer at most; each step takes up to 200.
+const MOST_HISTORY: usize = 1 << 17;
 /// The most characters of a zone or a pattern: no name is longer, each octet escaped.
 pub(super) const MOST_NAME: usize = 1024;
 /// The most buckets of serials in one request.
@@ -38,8 +41,12 @@ pub(super) struct PopView<'a> {
     history: Vec<RateSample>,
     /// What became of the routes, after the number that was asked for.
     changes: Vec<RouteChange>,
-    /// By bucket, the digest of the serials; empty unless asked for.
+    /// By bucket, the digest of the serials; empty unless asked for, as the next two.
     digests: &'a [u64],
+    /// By bucket, the digest of the contents that are known.
+    contents: &'a [u64],
+    /// By bucket, the digest of the serials of the zones whose contents are known.
+    made: &'a [u64],
 }
 
 /// How much of it is wanted.
@@ -49,6 +56,12 @@ pub(super) struct Extent {
     pub(super) history: bool,
     pub(super) after: u64,
     pub(super) digests: bool,
+}
+
+impl Extent {
+    fn digests(self, all: &[u64]) -> &[u64] {
+        if self.digests { all } else { &[] }
+    }
 }
 
 /// The value of a parameter of a query, percent-decoded (RFC 3986 section 2.1), a `%` without two digits as it stands; `None` if it
@@ -163,7 +176,9 @@ pub(super) fn view<T>(
         load: state.newest_rates(),
         history: if extent.history { state.rates() } else { Vec::new() },
         changes: state.changes(extent.after),
-        digests: if extent.digests { &feed.digests } else { &[] },
+        digests: extent.digests(&feed.digests),
+        contents: extent.digests(&feed.contents),
+        made: extent.digests(&feed.made),
     }))
 }
 
@@ -173,10 +188,11 @@ pub(super) fn own_document(state: &State) -> Result<PopDocument, (String, String
     let status = serde_json::to_value(&feed.status).and_then(serde_json::from_value);
     let RateSample { queries, limited, servfail, .. } = state.newest_rates();
     let load = PopLoad { queries, limited, servfail };
-    Ok(PopDocument { status: status.unwrap_or_default(), load, digests: feed.digests.clone() })
+    Ok(PopDocument { status: status.unwrap_or_default(), load, ..PopDocument::default() })
 }
 
-/// `/api/v1/serials?buckets=N,N`: the serials of all zones in some buckets.
+/// `/api/v1/serials?buckets=N,N`: name and serial of each zone in some buckets; with `contents=1` the start of the digest of its content,
+/// too, or null while that is not made.
 pub(super) async fn serials(state: &State, query: &str) -> Reply {
     let list = parameter(query, "buckets").unwrap_or_default();
     let buckets: Result<Vec<u8>, _> = list.split(',').map(str::parse).collect();
@@ -185,14 +201,14 @@ pub(super) async fn serials(state: &State, query: &str) -> Reply {
             format!("buckets is a list of at most {MOST_BUCKETS} numbers from 0 to 255, such as 7,130");
         return text(StatusCode::BAD_REQUEST, line);
     };
-    let mut all = Vec::new();
-    for bucket in buckets {
-        match state.serials(bucket).await {
-            Ok(serials) => all.extend(serials),
-            Err(error) => return untold(error),
-        }
+    let served = match state.serials(buckets).await {
+        Ok(served) => served,
+        Err(error) => return untold(error),
+    };
+    match parameter(query, "contents").is_some() {
+        true => json(&served.iter().map(|zone| (&zone.name, zone.serial, &zone.content)).collect::<Vec<_>>()),
+        false => json(&served.iter().map(|zone| (&zone.name, zone.serial)).collect::<Vec<_>>()),
     }
-    json(&all)
 }
 
 /// `/api/v1/catchment?most=N`: the document of `anyns catchment --json`; 404 where nobody counts clients. With `pop=NAME` that of
@@ -209,13 +225,50 @@ pub(super) async fn catchment(state: &State, query: &str) -> Reply {
     }
 }
 
+/// `/api/v1/history?zone=NAME`: the last steps of a zone that are kept, oldest first; with `pop=NAME` those of another POP, which is asked
+/// for them.
+pub(super) async fn history(state: &State, query: &str) -> Reply {
+    let zone = parameter(query, "zone").unwrap_or_default();
+    if zone.is_empty() || zone.len() > MOST_NAME || !matches!(ZoneFilter::parse(&zone), ZoneFilter::Name(_)) {
+        return text(StatusCode::BAD_REQUEST, "zone names one zone, such as zone=example.org");
+    }
+    if let Some(name) = parameter(query, "pop").filter(|name| !name.is_empty()) {
+        let clients = state.fleet.clients();
+        match clients.iter().find(|(known, _)| *known == name) {
+            Some((_, client)) => return other_history(client, &zone).await,
+            None if name == state.pop_name() => {}
+            None => return unknown_pop(),
+        }
+    }
+    match state.history(zone).await {
+        Ok(mut history) => {
+            history.steps.drain(..history.steps.len().saturating_sub(MOST_STEPS));
+            json(&history)
+        }
+        Err(reason) => text(StatusCode::NOT_FOUND, reason),
+    }
+}
+
+async fn other_history(client: &Result<PopClient, FleetError>, zone: &str) -> Reply {
+    let path = format!("/api/v1/history?zone={}", escaped(zone));
+    let told = match client {
+        Ok(client) => client.document::<Value>(&path, MOST_HISTORY, ANSWER_LIMIT).await,
+        Err(error) => return text(StatusCode::BAD_GATEWAY, with_causes(error)),
+    };
+    match told {
+        Ok(history) => json(&history),
+        Err(FleetError::Status { status: 404 }) => text(StatusCode::NOT_FOUND, "no step is kept there"),
+        Err(error) => text(StatusCode::BAD_GATEWAY, with_causes(&error)),
+    }
+}
+
 /// What another POP tells of its clients.
 async fn other_catchment(state: &State, name: &str, most: usize) -> Reply {
     let clients = state.fleet.clients();
     let Some((_, client)) = clients.iter().find(|(known, _)| known == name) else { return unknown_pop() };
     let path = format!("/api/v1/catchment?most={most}");
     let told = match client {
-        Ok(client) => client.document::<Value>(&path, MOST_CATCHMENT, PERIOD).await,
+        Ok(client) => client.document::<Value>(&path, MOST_CATCHMENT, ANSWER_LIMIT).await,
         Err(error) => return text(StatusCode::BAD_GATEWAY, with_causes(error)),
     };
     match told {
@@ -232,8 +285,7 @@ pub(super) fn unknown_pop() -> Reply {
 
 /// `/metrics`: OpenMetrics for who accepts it, Prometheus's text format otherwise.
 pub(super) async fn metrics(state: &State, accept: &str) -> Reply {
-    const OPEN: &str = "application/openmetrics-text";
-    let openmetrics = accept.contains(OPEN);
+    let openmetrics = accepts_openmetrics(accept);
     let media_type = match openmetrics {
         true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         false => "text/plain; version=0.0.4; charset=utf-8",
@@ -242,6 +294,17 @@ pub(super) async fn metrics(state: &State, accept: &str) -> Reply {
         Ok(metrics) => whole(StatusCode::OK, media_type, metrics),
         Err(error) => untold(error),
     }
+}
+
+/// Whether a field Accept names OpenMetrics, and with a weight above zero (RFC 9110 section 12.4.2).
+fn accepts_openmetrics(accept: &str) -> bool {
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let weight =
+            |part: &str| part.to_ascii_lowercase().strip_prefix("q=").map(|weight| weight.parse::<f64>());
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"))
+            && !parts.filter_map(weight).any(|weight| weight == Ok(0.0))
+    })
 }
 
 /// 404.
@@ -279,13 +342,28 @@ mod tests {
     }
 
     #[test]
+    fn openmetrics_goes_to_who_accepts_it() {
+        for (accept, accepts) in [
+            ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1", true),
+            ("text/plain, Application/OpenMetrics-Text", true),
+            ("application/openmetrics-text;q=0, text/plain", false),
+            ("application/openmetrics-text; q=0.000", false),
+            ("application/openmetrics-textile", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_openmetrics(accept), accepts, "{accept}");
+        }
+    }
+
+    #[test]
     fn a_pop_that_stands_alone_and_tells_nothing_has_its_name_and_the_reason() {
         let feed = crate::handoff::Latest::new(Feed::default());
         let (inquiries, _asked) = crate::handoff::queue(1).unwrap();
-        let fleet = crate::web::fleet_watch::FleetWatch::new(crate::fleet::Settings::default());
-        let state = State::new(feed.reader(), inquiries, fleet);
+        let fleet = crate::web::fleet_watch::FleetWatch::new(std::sync::Arc::new(Default::default));
+        let state = State::new(feed.reader(), inquiries, fleet, std::sync::Arc::new(|_| Err(String::new())));
         let told = || {
-            let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone)).report;
+            let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone));
             report.pops.into_iter().map(|pop| (pop.name, pop.error)).collect::<Vec<_>>()
         };
         let status = |now| Status { now, pop: "ams1".into(), ..Status::default() };

@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::api::{self, Extent, MOST_NAME, parameter, zone_of};
 use super::caps::{ConnectionPlace, StreamPlace};
-use super::fleet_watch::PERIOD;
+use super::fleet_watch::{PERIOD, WAIT};
 use super::payload::{Reply, events, text};
 use super::state::State;
 use crate::control::{FEED_ZONES, ZoneFilter};
-use crate::fleet::{PopLoad, Surveyed, zone_everywhere};
+use crate::fleet::{ANSWER_LIMIT, PopLoad, Rounds, Surveyed, zone_path};
 use crate::telemetry::with_causes;
 
 /// Octets a second of one stream, on the average: a document that is longer comes less often.
@@ -35,8 +35,8 @@ const LIFETIME: Duration = Duration::from_secs(1800);
 /// Octets of the document of another POP at most.
 const MOST_DOCUMENT: usize = 1 << 20;
 
-/// How long the first answer of the fleet may take.
-const FIRST: Duration = Duration::from_secs(4);
+/// How long a whole survey of the fleet may take: two answers of each POP, one after the other.
+const WHOLE: Duration = Duration::from_secs(7);
 
 /// Which stream.
 enum Topic {
@@ -79,12 +79,25 @@ pub(super) fn stream(state: &Arc<State>, place: &ConnectionPlace, path: &str, qu
     Some(events(receiver))
 }
 
-/// `/api/v1/fleet`: one survey.
+/// `/api/v1/fleet`: one survey, with what slow POPs answer.
 pub(super) async fn fleet(state: &State) -> Reply {
     let mut surveys = state.fleet.follow();
-    match timeout(FIRST, surveys.changed()).await {
-        Ok(Ok(())) => super::payload::json(&surveys.borrow().report),
-        _ => text(StatusCode::GATEWAY_TIMEOUT, "the POPs were not asked in time"),
+    // What was found before somebody asked says nothing of now.
+    let mut newest = None;
+    let whole = async {
+        while surveys.changed().await.is_ok() {
+            let found = surveys.borrow_and_update().clone();
+            let settled = found.settled;
+            newest = Some(found);
+            if settled {
+                return;
+            }
+        }
+    };
+    let _ = timeout(WHOLE, whole).await;
+    match newest {
+        Some(found) => super::payload::json(&found.report),
+        None => text(StatusCode::GATEWAY_TIMEOUT, "the POPs were not asked in time"),
     }
 }
 
@@ -191,7 +204,9 @@ impl EventStream {
                 steady.load = PopLoad::default();
                 octets += self.send_changed(&mut sent, &format!("pop {}", pop.name), "pop", &steady).await?;
             }
-            let zones = json!({"differing": report.differing, "more": report.more_differ});
+            let zones = json!({
+                "differing": report.differing, "age": report.differing_age, "more": report.more_differ,
+            });
             octets += self.send_changed(&mut sent, "zones", "zones", &zones).await?;
             let load: Vec<(&str, f64, f64, f64)> = report
                 .pops
@@ -259,23 +274,26 @@ impl EventStream {
         let client = client.as_ref().map_err(|error| with_causes(error))?;
         let history = if history { "&history=1" } else { "" };
         let path = format!("/api/v1/pop?digests=0&after={after}{history}");
-        client.document(&path, MOST_DOCUMENT, PERIOD).await.map_err(|error| with_causes(&error))
+        client.document(&path, MOST_DOCUMENT, ANSWER_LIMIT).await.map_err(|error| with_causes(&error))
     }
 
     /// One zone at every POP, when something of it changed.
     async fn zone(&mut self, zone: &str) -> Result<(), Gone> {
         let mut sent = BTreeMap::new();
+        let (mut pops, path) = (Rounds::<Value>::default(), zone_path(zone));
         loop {
             let begun = Instant::now();
             let rows: Vec<Value> = if self.state.fleet.is_alone() {
                 vec![self.zone_here(zone).await]
             } else {
-                let answers = zone_everywhere::<Value>(&self.state.fleet.clients(), zone, PERIOD).await;
-                let row = |(pop, answer): (String, Result<Value, String>)| match answer {
-                    Ok(status) => json!({"pop": pop, "zone": zone_of(&status)}),
-                    Err(error) => json!({"pop": pop, "error": error}),
+                let clients = self.state.fleet.clients();
+                pops.turn(&clients, &path, begun + WAIT).await;
+                let row = |(pop, last): (&str, Option<(Duration, Result<&Value, &String>)>)| match last {
+                    Some((_, Ok(status))) => json!({"pop": pop, "zone": zone_of(status)}),
+                    Some((_, Err(error))) => json!({"pop": pop, "error": error}),
+                    None => json!({"pop": pop, "error": "no answer yet"}),
                 };
-                answers.into_iter().map(row).collect()
+                clients.iter().map(|(name, _)| name.as_str()).zip(pops.answers()).map(row).collect()
             };
             let octets = self.send_changed(&mut sent, "zone", "zone", &rows).await?;
             self.keep_alive().await?;

@@ -6,44 +6,60 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::fleet::{self, Clients, PopDocument, Surveyed, alone, clients, survey};
-use crate::telemetry::locked;
+use crate::fleet::{self, Clients, Follow, PopClient, PopDocument, Surveyed, alone, clients};
+use crate::telemetry::{CertificateValidity, locked};
 
-/// Between the beginnings of two surveys, and how long one may take: what happens to a POP shows within twice that.
+/// Between the beginnings of two surveys: what happens to a POP shows within twice that.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long a survey waits for answers: those of slower POPs are part of a later one.
+pub(super) const WAIT: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether somebody looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The POPs of now: a reload may change them.
+pub type FleetList = Arc<dyn Fn() -> Arc<fleet::Settings> + Send + Sync>;
+
 /// The surveys.
 pub(super) struct FleetWatch {
-    settings: fleet::Settings,
-    clients: Mutex<Arc<Clients>>,
+    list: FleetList,
+    /// The list whose files were read, and what was made of it.
+    known: Mutex<(Arc<fleet::Settings>, Arc<Clients>)>,
     newest: watch::Sender<Arc<Surveyed>>,
 }
 
 impl FleetWatch {
     /// Reads the files of the clients.
-    pub(super) fn new(settings: fleet::Settings) -> Self {
-        let clients = Mutex::new(Arc::new(clients(&settings)));
-        Self { settings, clients, newest: watch::Sender::new(Arc::default()) }
+    pub(super) fn new(list: FleetList) -> Self {
+        let settings = list();
+        let clients = Arc::new(clients(&settings));
+        Self { list, known: Mutex::new((settings, clients)), newest: watch::Sender::new(Arc::default()) }
     }
 
     /// Whether there are other POPs.
     pub(super) fn is_alone(&self) -> bool {
-        self.settings.pops.is_empty()
+        locked(&self.known).0.pops.is_empty()
     }
 
     /// The clients, as their files were read last.
     pub(super) fn clients(&self) -> Arc<Clients> {
-        locked(&self.clients).clone()
+        locked(&self.known).1.clone()
+    }
+
+    /// Of the certificates that are shown to the POPs the one that ends first.
+    pub(super) fn certificate(&self) -> Option<CertificateValidity> {
+        let clients = self.clients();
+        let clients = clients.iter().filter_map(|(_, client)| client.as_ref().ok());
+        CertificateValidity::earliest(clients.filter_map(PopClient::certificate))
     }
 
     /// Reads the files of the clients again, on a thread that may block.
     pub(super) async fn read_again(&self) {
-        let settings = self.settings.clone();
-        if let Ok(read) = tokio::task::spawn_blocking(move || clients(&settings)).await {
-            *locked(&self.clients) = Arc::new(read);
+        let settings = (self.list)();
+        let listed = settings.clone();
+        if let Ok(read) = tokio::task::spawn_blocking(move || clients(&listed)).await {
+            *locked(&self.known) = (settings, Arc::new(read));
         }
     }
 
@@ -56,17 +72,22 @@ impl FleetWatch {
 
     /// Asks the POPs while somebody follows, for ever. `own` tells of this POP where it stands alone, or its name and why it does not.
     pub(super) async fn run(&self, own: impl Fn() -> Result<PopDocument, (String, String)>) {
+        let mut pops = Follow::default();
         loop {
+            if !Arc::ptr_eq(&locked(&self.known).0, &(self.list)()) {
+                self.read_again().await;
+            }
             if self.newest.receiver_count() == 0 {
+                // What was answered before says nothing to who looks later.
+                pops = Follow::default();
                 sleep(LOOK).await;
                 continue;
             }
             let begun = Instant::now();
             let found = if self.is_alone() {
-                alone(own().as_ref().map_err(Clone::clone))
+                Surveyed { report: alone(own().as_ref().map_err(Clone::clone)), settled: true }
             } else {
-                let before = self.newest.borrow().clone();
-                survey(&self.clients(), PERIOD, Some(&before)).await
+                pops.turn(&self.clients(), begun + WAIT).await
             };
             self.newest.send_replace(Arc::new(found));
             sleep_until(begun + PERIOD).await;

@@ -28,15 +28,14 @@ use tokio::time::{sleep, timeout};
 use super::caps::{Caps, Refusals};
 use super::credentials::Credentials;
 use super::error::WebError;
-use super::fleet_watch::FleetWatch;
+use super::fleet_watch::{FleetList, FleetWatch};
 use super::guest::Guest;
 use super::settings::Settings;
 use super::slow::Hurried;
-use super::state::State;
+use super::state::{HistoryLookup, State};
 use super::{api, router};
 use crate::clock::unix_seconds;
 use crate::control::{Feed, Inquiry};
-use crate::fleet;
 use crate::handoff::{Latest, Queue, Reader};
 use crate::telemetry::{Beat, locked, with_causes};
 
@@ -64,11 +63,13 @@ pub struct Sources {
     /// What the operator chose.
     pub settings: Settings,
     /// The other POPs.
-    pub fleet: fleet::Settings,
+    pub fleet: FleetList,
     /// The newest document.
     pub feed: Reader<Feed>,
     /// For questions about zones.
     pub inquiries: Queue<Inquiry>,
+    /// Looks up the steps of a zone that are kept; blocks as a disk does.
+    pub history: HistoryLookup,
 }
 
 /// The listener. It is run by [`WebServer::run`] on one thread.
@@ -80,6 +81,8 @@ pub struct WebServer {
     trouble: Trouble,
     /// When the certificate expires, in Unix seconds; 0: not known. Other threads read it.
     expires: Arc<AtomicU64>,
+    /// The same of the first one that is shown to another POP.
+    fleet_expires: Arc<AtomicU64>,
 }
 
 /// What is wrong, by what it is wrong with; other threads read it.
@@ -112,14 +115,15 @@ impl WebServer {
     /// # Errors
     /// Credentials that cannot be used.
     pub fn new(sources: Sources) -> Result<(Self, Reader<Vec<String>>), WebError> {
-        let Sources { settings, fleet, feed, inquiries } = sources;
+        let Sources { settings, fleet, feed, inquiries, history } = sources;
         let credentials = watch::Sender::new(Arc::new(Credentials::load(&settings)?));
-        let state = Arc::new(State::new(feed, inquiries, FleetWatch::new(fleet)));
+        let state = Arc::new(State::new(feed, inquiries, FleetWatch::new(fleet), history));
         let trouble = Trouble { current: Mutex::default(), told: Latest::new(Vec::new()) };
         let told = trouble.told.reader();
-        let server =
-            Self { settings, credentials, state, caps: Caps::default(), trouble, expires: Arc::default() };
-        server.look_at_certificate();
+        let (expires, fleet_expires) = Default::default();
+        let caps = Caps::default();
+        let server = Self { settings, credentials, state, caps, trouble, expires, fleet_expires };
+        server.look_at_certificates();
         Ok((server, told))
     }
 
@@ -131,15 +135,23 @@ impl WebServer {
 
     /// When its certificate expires, in Unix seconds.
     pub fn certificate_expires(&self) -> impl Fn() -> Option<u64> + Send + use<> {
-        let expires = self.expires.clone();
-        move || Some(expires.load(Relaxed)).filter(|expires| *expires != 0)
+        told_by(&self.expires)
     }
 
-    /// Tells whether the certificate has expired or soon will: it is shown all the same.
-    fn look_at_certificate(&self) {
+    /// When the first certificate expires that it shows to other POPs, in Unix seconds.
+    pub fn fleet_certificate_expires(&self) -> impl Fn() -> Option<u64> + Send + use<> {
+        told_by(&self.fleet_expires)
+    }
+
+    /// Tells whether a certificate has expired or soon will: it is shown all the same.
+    fn look_at_certificates(&self) {
         let credentials = self.credentials.borrow().clone();
         self.expires.store(credentials.certificate_expires().map_or(0, unix_seconds), Relaxed);
         self.trouble.set("certificate of [web]", credentials.certificate_warning(SystemTime::now()));
+        let shown = self.state.fleet.certificate();
+        self.fleet_expires.store(shown.map_or(0, |shown| unix_seconds(shown.until())), Relaxed);
+        let warning = shown.and_then(|shown| shown.warning(SystemTime::now()));
+        self.trouble.set("certificate that is shown to other POPs", warning);
     }
 
     /// Serves for ever. Can be called again after a panic.
@@ -158,10 +170,6 @@ impl WebServer {
 
     /// Reads tokens and certificates again and again; what cannot be used changes nothing.
     async fn read_again(&self) {
-        let has_files = !self.settings.tokens.is_empty() || self.settings.tls.is_some();
-        if !has_files && self.state.fleet.is_alone() {
-            return std::future::pending().await;
-        }
         loop {
             sleep(READ_AGAIN).await;
             let settings = self.settings.clone();
@@ -175,8 +183,8 @@ impl WebServer {
                 Err(error) => Some(format!("the old ones stay: {error}")),
             };
             self.trouble.set("credentials of [web]", trouble);
-            self.look_at_certificate();
             self.state.fleet.read_again().await;
+            self.look_at_certificates();
         }
     }
 
@@ -232,6 +240,12 @@ impl WebServer {
             tokio::spawn(timeout(LIFETIME, connection(stream, Arc::new(guest), self.state.clone())));
         }
     }
+}
+
+/// What other threads read; 0 is not known.
+fn told_by(expires: &Arc<AtomicU64>) -> impl Fn() -> Option<u64> + Send + use<> {
+    let expires = expires.clone();
+    move || Some(expires.load(Relaxed)).filter(|expires| *expires != 0)
 }
 
 /// Closes at once: what waits in the queues of the socket would outlast it otherwise.

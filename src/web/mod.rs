@@ -32,5 +32,7 @@ mod timeline;
 pub use caps::Refusals;
 pub use credentials::Credentials;
 pub use error::WebError;
+pub use fleet_watch::FleetList;
 pub use listen::{Sources, WebServer};
 pub use settings::{Settings, WebTls};
+pub use state::HistoryLookup;

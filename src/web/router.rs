@@ -44,6 +44,7 @@ async fn reply_to<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) ->
         "/api/v1/status" => api::status(state, query).await,
         "/api/v1/pop" => api::pop(state, query),
         "/api/v1/serials" => api::serials(state, query).await,
+        "/api/v1/history" => api::history(state, query).await,
         "/api/v1/catchment" => api::catchment(state, query).await,
         "/api/v1/fleet" => events::fleet(state).await,
         "/metrics" => {
@@ -52,6 +53,11 @@ async fn reply_to<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) ->
         }
         _ if method == Method::GET && path.starts_with("/events/") => {
             events::stream(state, guest.place(), path, query).unwrap_or_else(api::not_found)
+        }
+        _ if path.starts_with("/events/") => {
+            let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "events are read with GET");
+            reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+            reply
         }
         _ => assets::page(path).unwrap_or_else(api::not_found),
     }

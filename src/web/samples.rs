@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::control::Status;
+use crate::telemetry::LatencyTotals;
 
 /// How many samples are kept: five minutes.
 const MAX_SAMPLES: usize = 300;
@@ -27,11 +28,16 @@ pub(super) struct RateSample {
     pub(super) limited: f64,
     /// The slowest of the POP's own probes, in milliseconds; `None` while no probe was answered.
     pub(super) probe_ms: Option<f64>,
+    /// How long a query was in a worker on the average, in microseconds; `None` where none was measured.
+    pub(super) worker_us: Option<f64>,
+    /// What 99 of 100 queries did not exceed.
+    pub(super) worker_p99_us: Option<f64>,
 }
 
 /// Totals at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
+    latency: LatencyTotals,
     queries: u64,
     /// NOERROR, SERVFAIL, NXDOMAIN, REFUSED, all others.
     rcodes: [u64; 5],
@@ -47,8 +53,8 @@ pub(super) struct Samples {
 
 impl Samples {
     /// Takes a document of this moment; whether it made a sample.
-    pub(super) fn observe(&mut self, status: &Status, now: Instant) -> bool {
-        let totals = totals(status);
+    pub(super) fn observe(&mut self, status: &Status, latency: LatencyTotals, now: Instant) -> bool {
+        let totals = Totals { latency, ..totals(status) };
         let Some((at, before)) = self.last else {
             self.last = Some((now, totals));
             return false;
@@ -64,6 +70,8 @@ impl Samples {
                 (Some(now), Some(before)) => rate(*now, *before),
                 _ => 0.0,
             });
+        let latency = totals.latency.since(before.latency);
+        let measured = Some(latency.count()).filter(|count| *count > 0);
         let slowest = status.probes.iter().filter_map(|probe| probe.round_trip_us).max();
         self.kept.push_back(RateSample {
             at: status.now,
@@ -75,6 +83,8 @@ impl Samples {
             other,
             limited: rate(totals.limited, before.limited),
             probe_ms: slowest.map(|microseconds| microseconds as f64 / 1000.0),
+            worker_us: measured.map(|count| latency.seconds() * 1e6 / count as f64),
+            worker_p99_us: latency.quantile(0.99).map(|seconds| seconds * 1e6),
         });
         if self.kept.len() > MAX_SAMPLES {
             self.kept.pop_front();
@@ -106,33 +116,40 @@ fn totals(status: &Status) -> Totals {
         queries: queries.iter().sum(),
         rcodes: [noerror, servfail, nxdomain, refused, other],
         limited: limit.limited + limit.slipped + limit.would_limit,
+        latency: LatencyTotals::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::LatencyHistogram;
 
     #[test]
     fn rates_are_per_second_and_the_oldest_sample_goes() {
         let mut samples = Samples::default();
         let start = Instant::now();
         let mut status = Status::default();
+        let histogram = LatencyHistogram::default();
         let mut at = |seconds: f64, queries: u64, nxdomain: u64, limited: u64| {
             status.serve.counters =
                 [("udp_queries".to_owned(), queries), ("tcp_queries".to_owned(), 1)].into();
             status.serve.counters.insert("rcode_3".to_owned(), nxdomain);
             status.serve.counters.insert("rcode_1".to_owned(), nxdomain * 2);
             status.rate_limit.limited = limited;
-            samples.observe(&status, start + Duration::from_secs_f64(seconds));
+            samples.observe(&status, histogram.read(), start + Duration::from_secs_f64(seconds));
             samples.newest()
         };
         assert_eq!(at(0.0, 100, 0, 0), RateSample::default());
         assert_eq!(at(0.5, 150, 1, 0), RateSample::default(), "too early");
+        (0..99).for_each(|_| histogram.note(Duration::from_micros(3), 1));
+        histogram.note(Duration::from_micros(103), 1);
         let sample = at(2.0, 300, 10, 4);
+        assert_eq!((sample.worker_us, sample.worker_p99_us), (Some(4.0), Some(4.0)));
         assert_eq!((sample.queries, sample.nxdomain, sample.other, sample.limited), (100.0, 5.0, 10.0, 2.0));
         // Counters that went back: another process; no rate is negative.
-        assert_eq!(at(3.0, 0, 0, 0).queries, 0.0);
+        let sample = at(3.0, 0, 0, 0);
+        assert_eq!((sample.queries, sample.worker_us, sample.worker_p99_us), (0.0, None, None));
         for second in 4..1000 {
             at(f64::from(second), 0, 0, 0);
         }

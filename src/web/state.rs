@@ -9,7 +9,8 @@ use super::fleet_watch::FleetWatch;
 use super::samples::{RateSample, Samples};
 use super::timeline::{RouteChange, Timeline};
 use crate::control::{
-    CatchmentStatus, Feed, Given, Inquiry, InquiryError, Selection, Status, Wanted, ZoneFilter, inquire,
+    CatchmentStatus, Feed, Given, HistoryStatus, Inquiry, InquiryError, Selection, ServedZone, Status,
+    Wanted, ZoneFilter, inquire,
 };
 use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, Freshness, RunTime, locked};
@@ -20,6 +21,9 @@ const STALE: Duration = Duration::from_secs(3);
 /// How long the thread `control` may take for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
+/// Looks up the steps of a zone that are kept, or says why there are none. Blocks as a disk does.
+pub type HistoryLookup = Arc<dyn Fn(&str) -> Result<HistoryStatus, String> + Send + Sync>;
+
 /// What all connections share.
 pub(super) struct State {
     feed: Reader<Feed>,
@@ -27,6 +31,9 @@ pub(super) struct State {
     pub(super) fleet: FleetWatch,
     /// One walk over all names of zones at a time: some hundred thousand take the thread `control` some ten milliseconds.
     walks: Semaphore,
+    history: HistoryLookup,
+    /// One look at a time: a disk that hangs costs one thread.
+    lookups: Arc<Semaphore>,
     seen: Mutex<Seen>,
 }
 
@@ -42,7 +49,12 @@ struct Seen {
 }
 
 impl State {
-    pub(super) fn new(feed: Reader<Feed>, inquiries: Queue<Inquiry>, fleet: FleetWatch) -> Self {
+    pub(super) fn new(
+        feed: Reader<Feed>,
+        inquiries: Queue<Inquiry>,
+        fleet: FleetWatch,
+        history: HistoryLookup,
+    ) -> Self {
         let seen = Seen {
             newest: feed.load(),
             documents: 0,
@@ -52,7 +64,8 @@ impl State {
             samples: Samples::default(),
             timeline: Timeline::default(),
         };
-        Self { feed, inquiries, fleet, walks: Semaphore::new(1), seen: Mutex::new(seen) }
+        let (walks, lookups) = (Semaphore::new(1), Arc::new(Semaphore::new(1)));
+        Self { feed, inquiries, fleet, walks, history, lookups, seen: Mutex::new(seen) }
     }
 
     /// Follows the feed, for ever.
@@ -66,7 +79,7 @@ impl State {
             let seen = &mut *seen;
             if !Arc::ptr_eq(&seen.newest, &feed) {
                 seen.documents += 1;
-                seen.samples.observe(&feed.status, now);
+                seen.samples.observe(&feed.status, feed.latency, now);
                 seen.timeline.observe(&feed.status);
                 seen.newest = feed;
             }
@@ -116,13 +129,29 @@ impl State {
         }
     }
 
-    /// The serials of a bucket.
-    pub(super) async fn serials(&self, bucket: u8) -> Result<Vec<(String, u32)>, InquiryError> {
+    /// What is served of the zones in these buckets.
+    pub(super) async fn serials(&self, buckets: Vec<u8>) -> Result<Vec<ServedZone>, InquiryError> {
         let _walk = self.walks.acquire().await.ok();
-        match inquire(&self.inquiries, Wanted::Serials(bucket), ANSWER_LIMIT).await? {
+        match inquire(&self.inquiries, Wanted::Serials(buckets), ANSWER_LIMIT).await? {
             Given::Serials(serials) => Ok(serials),
             Given::Status(_) | Given::Metrics(_) | Given::Catchment(_) => Err(InquiryError::Busy),
         }
+    }
+
+    /// The steps of a zone that are kept, or why there are none.
+    pub(super) async fn history(&self, zone: String) -> Result<HistoryStatus, String> {
+        let look = async {
+            let place = self.lookups.clone().acquire_owned().await.map_err(|error| error.to_string())?;
+            let history = self.history.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                let found = history(&zone);
+                drop(place);
+                found
+            });
+            looked.await.map_err(|error| error.to_string())?
+        };
+        let silent = |_| Err(format!("the state directory did not answer within {ANSWER_LIMIT:?}"));
+        tokio::time::timeout(ANSWER_LIMIT, look).await.unwrap_or_else(silent)
     }
 
     /// Which client prefixes reach this POP, at most so many of each family; `None` if nobody counts them.

@@ -9,6 +9,7 @@ mod lookup_name;
 mod name;
 pub mod octets;
 pub mod opcode;
+mod plain_opt;
 mod prepared;
 mod query;
 pub mod rcode;
@@ -23,6 +24,7 @@ pub use layout::{
 };
 pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
+pub use plain_opt::{PLAIN_OPT, UPPER_RCODE, append_opt, edns_version};
 pub use prepared::Prepared;
 pub use query::{Edns, Header, Query, QueryFault, Question, option};
 pub use rtype::{CLASS_ANY, CLASS_CH, CLASS_IN, RecordType};

@@ -49,6 +49,7 @@ mod tests;
 mod version;
 
 pub use compile::batch::RecordBatch;
+pub use compile::missing_dot::repeated_origin;
 pub use content::{DigestCheck, DigestFault};
 pub use read::ahead::Ahead;
 pub use read::denial::{Collision, Denies};

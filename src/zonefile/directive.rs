@@ -13,6 +13,7 @@ use crate::zone::Place;
 use crate::zonefile::fault::{FileFault, Flaw, Roots, Snippet};
 use crate::zonefile::fields::{Fields, unescape};
 use crate::zonefile::generate::Generate;
+use crate::zonefile::include_gate::IncludeGate;
 use crate::zonefile::lexer::{Entry, Lexer, Token};
 use crate::zonefile::number;
 use crate::zonefile::open::{id, look_and_open, read_whole};
@@ -83,6 +84,10 @@ impl Reader<'_> {
             return Err(flaw(FileFault::IncludeDepth { limit: MAX_INCLUDE_DEPTH }));
         }
         let path = self.include_path(token.place, Path::new(OsStr::from_bytes(&file))).map_err(flaw)?;
+        if self.gate.is_some_and(|IncludeGate(may_include)| !may_include(&path)) {
+            self.lost = true;
+            return Err(flaw(FileFault::NotIncluded { path }));
+        }
         self.file(&path, &mut inner).map_err(flaw)
     }
 

@@ -62,6 +62,11 @@ impl ReadError {
         self.faults.iter().any(|located| located.line == 0 && is_of_record(&located.fault))
     }
 
+    /// Whether the reading ended at a file that may not be included.
+    pub fn is_of_gate(&self) -> bool {
+        self.faults.iter().any(|located| matches!(located.fault, FileFault::NotIncluded { .. }))
+    }
+
     /// A fault of the zone file as a whole.
     pub fn of_file(path: &Path, fault: FileFault) -> Self {
         let faults = vec![Located { file: path.into(), line: 0, column: 0, fault }];
@@ -326,6 +331,12 @@ pub enum FileFault {
         path: PathBuf,
         /// The directories; the first is that of the zone file.
         roots: Roots,
+    },
+    /// An include that the caller forbids ([`IncludeGate`](crate::zonefile::include_gate::IncludeGate)).
+    #[error("{path} may not be asked for now")]
+    NotIncluded {
+        /// The file.
+        path: PathBuf,
     },
     /// A `$GENERATE` of too many records, refused before it is expanded.
     #[error("$GENERATE would make {count} records, expected at most {limit} from all such lines of the zone")]

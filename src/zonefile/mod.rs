@@ -24,6 +24,7 @@ mod fields;
 mod file_progress;
 mod generate;
 mod handover;
+mod include_gate;
 mod lexer;
 mod limits;
 mod number;
@@ -52,6 +53,7 @@ use reader::{Found, Reader, Scope, located};
 pub use digest::digest;
 pub use fault::{FileFault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
 pub use file_progress::FileProgress;
+pub use include_gate::IncludeGate;
 pub use limits::Limits;
 pub use open::open_regular;
 pub use rdata::check as check_rdata;
@@ -109,6 +111,8 @@ pub struct Beside<'a> {
     pub served: Option<&'a Arc<Zone>>,
     /// Shows how far a large file is.
     pub file_progress: Option<&'a FileProgress>,
+    /// Says which files may be included; all, without it.
+    pub includes: Option<IncludeGate<'a>>,
 }
 
 /// How a file is read.
@@ -146,12 +150,14 @@ fn read_sized(
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    (how, Beside { served, file_progress }): (How, Beside<'_>),
+    (how, beside): (How, Beside<'_>),
 ) -> Result<Compiled, ReadError> {
+    let Beside { served, file_progress, includes } = beside;
     let own = path.parent().unwrap_or(Path::new(""));
     let allowed = limits.include_roots.iter().map(PathBuf::as_path);
     let roots = [own].into_iter().chain(allowed).map(directive::normalized).collect();
     let mut reader = Reader::new(origin, roots, limits);
+    reader.gate = includes;
     let number = reader.file_number(path);
     reader.is_kept = how.is_kept;
     reader.standing = served.and_then(ServedVersion::new);
@@ -173,7 +179,7 @@ fn read_sized(
         Err(error) if served.is_some() && error.lacks_lines() => {
             // What is shared was not kept, nor where it stands, and a person needs that.
             file.rewind().map_err(|source| ReadError::of_file(path, io(source)))?;
-            read_sized(file, facts, path, origin, limits, (how, Beside { served: None, file_progress }))
+            read_sized(file, facts, path, origin, limits, (how, Beside { served: None, ..beside }))
         }
         read => read,
     }

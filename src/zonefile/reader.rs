@@ -10,6 +10,7 @@ use crate::zone::{Place, RecordBatch, ServedVersion};
 
 use crate::zonefile::fault::{FileFault, Flaw, Located, MAX_FAULTS, Snippet};
 use crate::zonefile::fields::Fields;
+use crate::zonefile::include_gate::IncludeGate;
 use crate::zonefile::lexer::{Entry, Lexer, Token};
 use crate::zonefile::limits::Limits;
 use crate::zonefile::number;
@@ -40,6 +41,8 @@ pub(super) struct Reader<'l> {
     pub(super) file_digest: Option<[u8; 32]>,
     /// The files that are being read, the innermost last.
     pub(super) open: Vec<FileId>,
+    /// Says which files may be included.
+    pub(super) gate: Option<IncludeGate<'l>>,
     /// Octets of all files so far.
     pub(super) octets: u64,
     /// `$INCLUDE` lines so far.
@@ -154,6 +157,7 @@ impl<'l> Reader<'l> {
             files: Vec::new(),
             file_digest: None,
             open: Vec::new(),
+            gate: None,
             octets: 0,
             includes: 0,
             generated: 0,

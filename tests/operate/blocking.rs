@@ -2,7 +2,7 @@
 
 use crate::fuse::Fuse;
 use crate::support::anyns::BOUND;
-use crate::support::pop::{Alone, ZONE, replace};
+use crate::support::pop::{Alone, ZONE, replace, state_directory};
 use crate::support::skip::skip;
 use crate::support::wait::wait_until;
 use crate::support::zones::versioned;
@@ -44,5 +44,28 @@ fn orders_that_wait_for_a_disk_are_bounded() {
 
     fuse.go_on();
     wait_until("it is done again", BOUND, || differs().code == 0);
+    alone.anyns.kill();
+}
+
+#[test]
+fn a_start_whose_state_directory_does_not_answer_serves_the_zones_that_have_files() {
+    let mut alone = Alone::new("");
+    let (data, state) = (alone.lab.subdirectory("state-data"), state_directory(&alone.lab, "alone"));
+    let Some(fuse) = Fuse::mount(&data, &state) else {
+        return skip("a start whose state directory does not answer", "there is no FUSE");
+    };
+    fuse.stop();
+    alone.anyns.start(&alone.lab);
+    wait_until("the zone is served", BOUND, || alone.served_version(ZONE) == Some(1));
+    let status = alone.anyns.command(&["status"]).text;
+    assert!(status.contains("it does not answer") && status.contains(&*state.to_string_lossy()), "{status}");
+    // Nobody knows whether it is drained, until the disk answers or somebody says so.
+    assert!(status.contains("drained") && status.contains("cannot be read"), "{status}");
+    fuse.go_on();
+    wait_until("its directory is read", BOUND, || {
+        !alone.anyns.command(&["status"]).text.contains("it does not answer")
+    });
+    alone.anyns.must(&["undrain"]);
+    alone.anyns.wait_announces();
     alone.anyns.kill();
 }

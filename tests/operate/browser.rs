@@ -12,11 +12,12 @@ use crate::catchment::{CLIENTS, add_clients, ask};
 use crate::fleet::fleet;
 use crate::support::anyns::BOUND;
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, deploy};
+use crate::support::pop::{ZONE, deploy, replace};
 use crate::support::process::Process;
 use crate::support::skip::{has_programs, is_full_run};
 use crate::support::table::tell;
 use crate::support::wait::wait_for;
+use crate::support::zones;
 
 const DRIVER: &str = "127.0.0.1:9515";
 pub(crate) const PAGE: &str = "http://127.0.0.1:9533/";
@@ -198,6 +199,13 @@ fn the_page_in_a_browser() {
     deploy(&fleet.alone.zones, ZONE, 2);
     fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));
     let lag = browser.wait_text("alone 2, other 1");
+    // Other content under the serial of the other POP.
+    let more = format!("{}\nmore A 192.0.2.77\n", zones::versioned(ZONE, 2));
+    replace(&fleet.alone.lab.subdirectory("zones-other").join(format!("{ZONE}.zone")), &more);
+    browser.wait_text("same serial, other content: alone 2 digest ");
+    for width in [360, 1280] {
+        browser.picture(width, "light", "other-content");
+    }
     let markup = "<img/src=x/onerror=window.pwned=1><script>window.pwned=2</script>";
     std::fs::write(
         fleet.alone.zones.join("bad.example.zone"),
@@ -215,6 +223,9 @@ fn the_page_in_a_browser() {
     tell(&format!(
         "page: all POPs {first:.1?}, first paint {paint} ms, lag {lag:.1?}, refused {refused:.1?}, crash {crashed:.1?}"
     ));
+    // The zone's page has what each POP kept before it was opened.
+    browser.open(&format!("{PAGE}#/zone/{ZONE}."));
+    browser.wait_text("alone: 1 → 2 (file)");
     // A zone that is refused by every POP that answers has no serial to be the same.
     browser.open(&format!("{PAGE}#/zone/bad.example."));
     browser.wait_text("no POP that answers serves it");

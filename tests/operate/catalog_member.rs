@@ -62,3 +62,42 @@ fn a_zone_file_that_comes_for_a_member_is_an_alarm() {
     let status = fleet.pop.wait_status("the file is told", |status| clashes(status) == 1);
     assert!(status["alarms"].to_string().contains("z0.test. is served from a zone file"), "{status:#}");
 }
+
+#[test]
+fn a_zone_that_goes_from_a_file_to_a_catalog_is_no_zone_of_a_file() {
+    if !has_programs("a zone that goes to a catalog", &["dig"]) {
+        return;
+    }
+    let mut fleet = Fleet::new(MADE, &follows("catalog.test", ""));
+    fleet.deploy(ZONE);
+    fleet.hub.start(&fleet.lab);
+    let files = fleet.lab.subdirectory("zones-pop");
+    let file = files.join(format!("{ZONE}.zone"));
+    let text = |serial: u32| {
+        format!(
+            "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster {serial} 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
+        )
+    };
+    replace(&file, &text(1));
+    let named = format!("[[zone]]\nname = \"{ZONE}\"\nfile = \"{}\"\n", file.display());
+    fleet.pop.write_config(&pop_config(&fleet.lab, &named));
+    fleet.pop.start(&fleet.lab);
+    fleet.wait_serves(ZONE);
+
+    fleet.pop.write_config(&pop_config(&fleet.lab, &follows("catalog.test", "")));
+    fleet.pop.command(&["reload"]);
+    replace(&fleet.zones.join(format!("{ZONE}.zone")), &text(2));
+    let soa = |fleet: &Fleet| fleet.dig(&["@192.0.2.53", ZONE, "SOA", "+short"]);
+    wait_until("the POP has the hub's version", BOUND, || soa(&fleet).contains(" 2 3600 "));
+    let clashes = |status: &serde_json::Value| catalog(status, "catalog.test")["clashes"].clone();
+    fleet.pop.wait_status("nothing clashes", |status| clashes(status) == 0);
+    // The next version comes as a difference, and the source is not said to have another serial.
+    replace(&fleet.zones.join(format!("{ZONE}.zone")), &text(3));
+    wait_until("the POP has the next version", BOUND, || soa(&fleet).contains(" 3 3600 "));
+    let mut said = String::new();
+    wait_until("the source is said", BOUND, || {
+        said = fleet.pop.command(&["zone", "status", ZONE]).text;
+        said.contains("and differences since")
+    });
+    assert!(said.contains(&format!("primary {HUB}:5353, and differences since\n")), "{said}");
+}

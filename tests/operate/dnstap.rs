@@ -2,8 +2,10 @@
 
 use nix::sys::signal::Signal;
 
+use crate::encrypted::serial;
 use crate::support::anyns::BOUND;
 use crate::support::dns::SOA;
+use crate::support::encrypted::write_pair;
 use crate::support::pop::{Alone, ZONE};
 use crate::support::process::must;
 use crate::support::skip::has_programs;
@@ -73,6 +75,50 @@ fn messages_reach_a_collector_over_tcp_from_a_management_address() {
         assert!(alone.ask(ZONE, SOA).is_some());
         count(&alone, "anyns_dnstap_dropped_total") > 0
     });
+}
+
+#[test]
+fn a_message_of_any_transport_tells_the_address_that_was_asked() {
+    if !has_programs("dnstap of all transports", &["fstrm_capture", "dnstap-read", "kdig"]) {
+        return;
+    }
+    let mut alone = Alone::new("");
+    let directory = alone.lab.subdirectory("tls");
+    write_pair(&directory);
+    let (socket, file) = (directory.join("dnstap.sock"), directory.join("messages.fstrm"));
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.join(name));
+    let config = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let more = format!(
+        "\n[samples]\none-in = 1\ndnstap = \"unix:{}\"\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n\
+         dot = 853\ndoq = 853\ndoh = 443\ndoh3 = 443\n",
+        socket.display(),
+        certificate.display(),
+        key.display()
+    );
+    std::fs::write(alone.anyns.config(), config + &more).expect("written");
+    let [at, to] = [&socket, &file].map(|path| path.display().to_string());
+    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-u", &at, "-w", &to];
+    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
+    wait_until("the collector listens", BOUND, || socket.exists());
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
+    for transport in ["+tcp", "+tls", "+https", "+quic"] {
+        assert_eq!(serial(&alone, transport, &certificate), "1", "{transport}");
+    }
+    ask_and_wait(&alone);
+    collector.signal(Signal::SIGTERM);
+    collector.wait_end(BOUND);
+    let text = must(std::process::Command::new("dnstap-read").arg(&file));
+    let lines = || text.lines().filter(|line| line.contains(" AQ ") || line.contains(" AR "));
+    // dnstap-read calls every transport but TCP "UDP": 853 is DoT and DoQ.
+    for (asked, least) in [("53 TCP ", 1), ("53 UDP ", QUERIES), ("853 UDP ", 2), ("443 UDP ", 1)] {
+        let asked = format!(" -> 192.0.2.53:{asked}");
+        assert!(lines().filter(|line| line.contains(&asked)).count() >= least, "{asked} in {text}");
+    }
+    let unknown: Vec<&str> =
+        lines().filter(|line| line.contains(" -> ?") || line.contains(" <- ?")).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
 #[test]

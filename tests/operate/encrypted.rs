@@ -7,7 +7,7 @@ use crate::support::pop::{Alone, ZONE};
 use crate::support::skip::has_programs;
 
 /// What kdig prints for the serial of the zone over this transport, trusting this certificate.
-fn serial(alone: &Alone, transport: &str, trust: &Path) -> String {
+pub(crate) fn serial(alone: &Alone, transport: &str, trust: &Path) -> String {
     let mut command = alone.space.command("kdig");
     command.args(["@192.0.2.53", "+retry=0", "+time=5", "+short", "+tls-hostname=ns.example"]);
     // The transport comes last, because each option of TLS turns TLS over TCP on.

@@ -1,14 +1,18 @@
 //! `anyns fleet`: POPs that are healthy, that differ, that are down and that hang.
 
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http::event;
+use crate::http::{event, get};
 use crate::support::anyns::{Anyns, every_intent};
-use crate::support::pop::{Alone, ZONE, base_config, deploy};
-use crate::support::wait::wait_until;
+use crate::support::lab::Space;
+use crate::support::pop::{Alone, ZONE, base_config, deploy, replace};
+use crate::support::wait::{looked_for, wait_until};
+use crate::support::zones;
 
 const MANAGEMENT: [&str; 2] = ["198.18.1.2", "2001:db8:1::2"];
 
@@ -170,5 +174,169 @@ fn the_timeline_of_another_pop_goes_on_after_it_started_again() {
         other.kill();
         other.start(&alone.lab);
         following.join().expect("the second process is seen");
+    });
+}
+
+#[test]
+fn other_content_under_the_same_serial_is_named() {
+    let mut fleet = fleet(&[]);
+    fleet.restart_with_list();
+    wait_until("both are healthy", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
+    let other_zones = fleet.alone.lab.subdirectory("zones-other");
+    let more = format!("{}\nmore A 192.0.2.77\n", zones::versioned(ZONE, 2));
+    deploy(&fleet.alone.zones, ZONE, 2);
+    replace(&other_zones.join(format!("{ZONE}.zone")), &more);
+    let line = "! example.org.: same serial, other content: alone 2 digest ";
+    let has_line = || {
+        let (code, text) = fleet.run(&[]);
+        code == 1 && text.contains(line) && !text.contains("more zones may differ")
+    };
+    wait_until("the command names it", crate::support::anyns::BOUND, has_line);
+    let report = fleet.json();
+    let differing = &report["differing"][0];
+    assert_eq!(differing["serials"], serde_json::json!([["alone", 2], ["other", 2]]), "{report}");
+    let digests = [&differing["contents"][0][1], &differing["contents"][1][1]];
+    assert!(
+        digests.iter().all(|digest| digest.as_str().is_some_and(|digest| digest.len() == 16)),
+        "{report}"
+    );
+    assert_ne!(digests[0], digests[1]);
+    let has_contents =
+        |name: &str, data: &Value| name == "zones" && data["differing"][0]["contents"][1][0] == "other";
+    event(&fleet.alone.space, "127.0.0.1:9533", "/events/fleet", has_contents);
+    // The same content again.
+    deploy(&fleet.alone.zones, ZONE, 3);
+    deploy(&other_zones, ZONE, 3);
+    wait_until("all is well", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
+    // The page of the zone asks each POP for its last versions.
+    for pop in ["", "&pop=alone", "&pop=other"] {
+        let target = format!("/api/v1/history?zone={ZONE}{pop}");
+        wait_until("the steps are kept", crate::support::anyns::BOUND, || {
+            let kept = get(&fleet.alone.space, "127.0.0.1:9533", &target, "");
+            let steps: Vec<(u64, u64)> = match kept.status {
+                200 => kept.json()["steps"].as_array().into_iter().flatten().map(ends).collect(),
+                _ => Vec::new(),
+            };
+            steps.ends_with(&[(1, 2), (2, 3)])
+        });
+    }
+    for (query, status) in [("zone=*", 400), ("zone=nosuch.example", 404), ("zone=a&pop=nobody", 404)] {
+        let reply = get(&fleet.alone.space, "127.0.0.1:9533", &format!("/api/v1/history?{query}"), "");
+        assert_eq!(reply.status, status, "{query}: {reply:?}");
+    }
+}
+
+/// The serials before and after a step.
+fn ends(step: &Value) -> (u64, u64) {
+    let serial = |end: &str| step[end].as_u64().expect("a serial");
+    (serial("from"), serial("to"))
+}
+
+#[test]
+fn a_reload_takes_over_the_list_of_pops() {
+    let fleet = fleet(&[]);
+    let (anyns, page) = (&fleet.alone.anyns, "127.0.0.1:9533");
+    let names = || {
+        let report = get(&fleet.alone.space, page, "/api/v1/fleet", "").json();
+        let pops = report["pops"].as_array().into_iter().flatten();
+        pops.map(|pop| pop["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["alone"]);
+    let config = std::fs::read_to_string(anyns.config()).expect("the config");
+    let list = std::fs::read_to_string(&fleet.list).expect("the list");
+    std::fs::write(anyns.config(), format!("{list}{config}")).expect("written");
+    // A page that is open goes on with the new list.
+    let listed = |name: &str, data: &Value| {
+        name == "order" && data["pops"].as_array().is_some_and(|pops| pops.len() == 2)
+    };
+    std::thread::scope(|scope| {
+        let open = scope.spawn(|| event(&fleet.alone.space, page, "/events/fleet", listed));
+        anyns.must(&["reload"]);
+        open.join().expect("it is told");
+    });
+    assert_eq!(names().len(), 2);
+    // The digest tells which configuration is in force as a whole.
+    let digest = || {
+        let text = anyns.must(&["metrics"]);
+        text.lines().find(|line| line.starts_with("anyns_config_info{")).map(str::to_owned)
+    };
+    let before = digest();
+    std::fs::write(anyns.config(), format!("{list}{}", config.replace("one-in = 1\n", "one-in = 2\n")))
+        .expect("written");
+    let said = anyns.command(&["reload"]);
+    assert!(said.code == 4 && said.text.contains("[samples]"), "{}", said.text);
+    let pending = |status: &Value| status["alarms"].to_string().contains("only a restart takes it over");
+    anyns.wait_status("a restart is pending", pending);
+    assert_eq!(digest(), before);
+    std::fs::write(anyns.config(), format!("# edited\n{list}{config}")).expect("written");
+    anyns.must(&["reload"]);
+    wait_until("the digest is that of the new text", crate::support::anyns::BOUND, || digest() != before);
+}
+
+/// How long a connection to a POP that is far away takes, and each of its answers.
+const FAR: Duration = Duration::from_millis(700);
+
+/// Passes questions on to a POP, and each after [`FAR`], until it is told to stop.
+fn relay(space: &Space, listener: &TcpListener, to: &str, stop: &AtomicBool) {
+    let far = || assert!(looked_for(FAR, || None::<()>).is_none());
+    listener.set_nonblocking(true).expect("set");
+    std::thread::scope(|scope| {
+        while !stop.load(Relaxed) {
+            let Some((mut near, _)) = looked_for(FAR, || listener.accept().ok()) else { continue };
+            scope.spawn(move || {
+                let pop = space.inside(|| TcpStream::connect(to)).expect("the POP listens");
+                near.set_nonblocking(false).expect("set");
+                let (mut answers, mut questions) = (pop.try_clone().expect("cloned"), pop);
+                let mut back = near.try_clone().expect("cloned");
+                let answering = std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut answers, &mut back);
+                    let _ = back.shutdown(std::net::Shutdown::Both);
+                });
+                far();
+                let mut question = [0; 4096];
+                while let Ok(length @ 1..) = near.read(&mut question) {
+                    far();
+                    if questions.write_all(&question[..length]).is_err() {
+                        break;
+                    }
+                }
+                let _ = questions.shutdown(std::net::Shutdown::Both);
+                answering.join().expect("it ends");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_pop_that_is_far_away_is_compared_like_the_others() {
+    let mut fleet = fleet(&[]);
+    let list = std::fs::read_to_string(&fleet.list).expect("the list");
+    std::fs::write(&fleet.list, list.replace("127.0.0.1:9534", "127.0.0.1:9536")).expect("written");
+    let listener = fleet.alone.space.inside(|| TcpListener::bind("127.0.0.1:9536")).expect("bound");
+    fleet.restart_with_list();
+    let (stop, Fleet { alone, other, .. }) = (AtomicBool::new(false), &mut fleet);
+    let space = &alone.space;
+    std::thread::scope(|scope| {
+        scope.spawn(|| relay(space, &listener, "127.0.0.1:9534", &stop));
+        let page = "127.0.0.1:9533";
+        // Connections are kept: after the first answer each takes one delay.
+        let is_well =
+            |name: &str, pop: &Value| name == "pop" && pop["name"] == "other" && pop["verdict"] == "ok";
+        event(space, page, "/events/fleet", is_well);
+        deploy(&alone.zones, ZONE, 2);
+        alone.anyns.wait_zone(ZONE, "served", Some(2));
+        let differs = |report: &Value| {
+            report["differing"][0]["serials"] == serde_json::json!([["alone", 2], ["other", 1]])
+        };
+        event(space, page, "/events/fleet", |name, data| name == "zones" && differs(data));
+        let report = get(space, page, "/api/v1/fleet", "").json();
+        assert!(differs(&report), "at the first look: {report}");
+        let rows = |name: &str, rows: &Value| {
+            name == "zone" && rows[0]["zone"]["serial"] == 2 && rows[1]["zone"]["serial"] == 1
+        };
+        event(space, page, "/events/zone?zone=example.org", rows);
+        other.kill();
+        alone.anyns.kill();
+        stop.store(true, Relaxed);
     });
 }

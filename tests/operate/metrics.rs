@@ -14,7 +14,7 @@ fn scrape(alone: &Alone) -> String {
 }
 
 /// The value of the sample of this metric that has all of these labels.
-fn value(text: &str, metric: &str, labels: &[&str]) -> Option<f64> {
+pub(crate) fn value(text: &str, metric: &str, labels: &[&str]) -> Option<f64> {
     let has = |line: &&str| {
         line.split('{').next() == Some(metric) && labels.iter().all(|label| line.contains(label))
     };
@@ -55,7 +55,7 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
 }
 
 /// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
-const ELSEWHERE: [(&str, &str); 11] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("anyns_certificate_expiry_timestamp_seconds", include_str!("web_tls.rs")),
     ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
     ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
@@ -65,6 +65,8 @@ const ELSEWHERE: [(&str, &str); 11] = [
     ("anyns_zone_expiry_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_refresh_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_transfer_failures", include_str!("secondary.rs")),
+    ("anyns_notifies_total", include_str!("transfer.rs")),
+    ("anyns_notify_target_zones", include_str!("transfer.rs")),
     ("anyns_delay_seconds", include_str!("last_resort.rs")),
     ("anyns_zones_waiting", include_str!("last_resort.rs")),
 ];

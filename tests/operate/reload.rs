@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::fuse::Fuse;
 use crate::support::anyns::BOUND;
 use crate::support::pop::{Alone, ZONE, deploy, replace};
-use crate::support::wait::{looked_for, wait_for};
+use crate::support::skip::skip;
+use crate::support::wait::{looked_for, wait_for, wait_until};
 use crate::support::zones;
 
 /// One more zone, from a file outside the zone directory.
@@ -72,6 +74,37 @@ fn a_config_that_leaves_no_zone_changes_nothing() {
     assert_eq!(alone.served_version(ZONE), Some(1));
     std::fs::write(alone.anyns.config(), before).expect("written");
     alone.anyns.must(&["reload"]);
+}
+
+#[test]
+fn a_directory_that_does_not_answer_holds_up_no_reload() {
+    let mut alone = Alone::new("");
+    let data = alone.lab.subdirectory("data");
+    replace(&data.join(format!("{ZONE}.zone")), &zones::versioned(ZONE, 1));
+    std::fs::remove_file(alone.zones.join(format!("{ZONE}.zone"))).expect("removed");
+    let Some(fuse) = Fuse::mount(&data, &alone.zones) else {
+        return skip("reloads with a directory that does not answer", "there is no FUSE");
+    };
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    fuse.stop();
+    let silent = format!("the directory {} does not answer", alone.zones.display());
+    // The second one, too: the look of the first has not come back.
+    for _ in 0..2 {
+        let said = alone.anyns.must(&["reload"]);
+        assert!(said.contains(&silent) && said.contains("1 zone served"), "{said}");
+    }
+    // One that leaves the directory is in force.
+    let other = alone.lab.subdirectory("other");
+    replace(&other.join(format!("{ZONE}.zone")), &zones::versioned(ZONE, 2));
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let [from, to] = [&alone.zones, &other].map(|path| format!("\"{}\"", path.display()));
+    std::fs::write(alone.anyns.config(), changed(&before, &from, &to)).expect("written");
+    alone.anyns.must(&["reload"]);
+    alone.anyns.wait_zone(ZONE, "served", Some(2));
+    fuse.go_on();
+    wait_until("reloads look again", BOUND, || !alone.anyns.must(&["reload"]).contains("does not answer"));
+    alone.anyns.kill();
 }
 
 #[test]

@@ -276,7 +276,7 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     cut.wait_zone("it has no fault", ZONE, |zone| {
         zone["transfer"]["behind"].is_null() && zone["state"] == "served"
     });
-    // What a hold is for no other order ends; what comes from a primary is neither removed nor accepted here.
+    // What a hold is for no other order ends; what comes from a primary is not removed here.
     cut.pop.must(&["zone", "hold", ZONE, "--reason", "incident"]);
     cut.deploy(ZONE, 4);
     cut.wait_zone("the version that waits is told", ZONE, |zone| zone["transfer"]["refused"] == 4);
@@ -288,7 +288,8 @@ fn what_operators_do_about_a_zone_of_a_hub() {
         assert!(said.code != 0 && said.text.contains(text), "{arguments:?}: {}", said.text);
     };
     fails(&["zone", "retransfer", ZONE], "is held");
-    fails(&["zone", "accept", ZONE, "4"], "anyns zone retransfer");
+    fails(&["zone", "accept", QUIET, "4"], "anyns zone retransfer");
+    fails(&["zone", "accept", ZONE, "5"], "has serial 4, not 5");
     fails(&["zone", "remove", ZONE], "comes from primaries");
     let all = cut.pop.must(&["zone", "retransfer", "--all"]);
     assert!(all.starts_with("2 zones") && all.contains("example.org. is held"), "{all}");
@@ -298,6 +299,18 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     cut.wait_zone("nothing is refused any more", ZONE, |zone| {
         zone["transfer"]["refused"].is_null() && zone["state"] == "served"
     });
+    // Just the version that was refused passes, and the zone goes on from it.
+    cut.pop.must(&["zone", "hold", ZONE, "--reason", "incident"]);
+    cut.deploy(ZONE, 5);
+    cut.wait_zone("the version is kept", ZONE, |zone| {
+        zone["refused_serial"] == 5 && zone["transfer"]["refused"] == 5
+    });
+    assert!(cut.pop.must(&["zone", "accept", "example.*"]).contains("5 is served"));
+    cut.wait_serves(ZONE, 5);
+    cut.wait_zone("nothing is refused, and the hold goes on", ZONE, |zone| {
+        zone["transfer"]["refused"].is_null() && zone["is_held"] == true
+    });
+    cut.pop.must(&["zone", "unhold", ZONE]);
     // Another key at the POP, then at the hub, and a zone less: nothing is started again.
     let process = cut.pop.process().pid();
     cut.pop.write_config(&takes(&cut.lab, "new.", &[ZONE, QUIET]));
@@ -307,8 +320,8 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     cut.hub.write_config(&sends(&cut.lab, "new."));
     let said = cut.hub.command(&["reload"]);
     assert_eq!(said.code, 0, "{}", said.text);
-    cut.deploy(ZONE, 5);
-    println!("after other keys: {:.2?}", cut.wait_serves(ZONE, 5));
+    cut.deploy(ZONE, 6);
+    println!("after other keys: {:.2?}", cut.wait_serves(ZONE, 6));
     wait_until("the zone that left the file is not served", BOUND, || cut.answer(STALE).contains("REFUSED"));
     // And back.
     cut.hub.write_config(&sends(&cut.lab, "old."));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use crate::metrics::value;
 use crate::support::anyns::{Anyns, BOUND};
 use crate::support::lab::{Lab, Space};
 use crate::support::pop::{HUB_KEY, ZONE, base_config, deploy, hub_and_pop, replace};
@@ -90,6 +91,25 @@ fn refused_often(pair: &mut Pair) {
     assert!(lines() <= 20, "{} lines", lines());
 }
 
+/// What the hub has sent and refused is in its metrics, and what the POP makes of its NOTIFYs.
+fn counted(pair: &Pair) {
+    let text = pair.hub.must(&["metrics"]);
+    let told = |labels: &[&str], metric: &str| {
+        value(&text, metric, labels).unwrap_or_else(|| panic!("{metric} {labels:?}: {text}"))
+    };
+    let target = format!("target=\"{POP}:5353\"");
+    assert!(told(&[&target, "result=\"taken\""], "anyns_notifies_total") >= 3.0, "{text}");
+    assert_eq!(told(&[&target, "state=\"refused\""], "anyns_notify_target_zones"), 0.0, "{text}");
+    assert!(told(&["kind=\"axfr\"", "result=\"sent\""], "anyns_transfers_sent_total") >= 2.0, "{text}");
+    assert!(told(&["kind=\"ixfr\"", "result=\"sent\""], "anyns_transfers_sent_total") >= 1.0, "{text}");
+    assert!(told(&[], "anyns_transfers_sent_bytes_total") > 1000.0, "{text}");
+    assert!(told(&["reason=\"not-allowed\""], "anyns_transfer_requests_refused_total") >= 101.0, "{text}");
+    assert_eq!(told(&["reason=\"tsig\""], "anyns_transfer_requests_refused_total"), 1.0, "{text}");
+    let bad = ["message=\"request\"", "error=\"BADSIG\""];
+    assert_eq!(told(&bad, "anyns_tsig_failures_total"), 1.0, "{text}");
+    assert_eq!(told(&["result=\"done\""], "anyns_updates_total"), 0.0, "{text}");
+}
+
 #[test]
 fn a_pop_takes_its_zones_from_a_hub() {
     if !has_programs("a POP and its hub", &["dig"]) {
@@ -134,6 +154,7 @@ fn a_pop_takes_its_zones_from_a_hub() {
     let refused = Pair::zone(&pair.pop_space, &[wrong, &at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(refused.is_empty(), "with a wrong key: {refused:?}");
     refused_often(&mut pair);
+    counted(&pair);
     let served = Pair::serial(&pair.pop_space).unwrap();
     // The hub dies: the POP serves on, also after a restart.
     pair.hub.kill();

@@ -15,6 +15,11 @@ const POP: &str = "198.18.1.2";
 
 /// Writes an authority, and a certificate with its key for the hub and for the POP, over those that are there.
 fn issue(directory: &Path) {
+    issue_until(directory, 4096);
+}
+
+/// The same, valid until the first day of this year.
+fn issue_until(directory: &Path, year: i32) {
     let mut parameters = CertificateParams::new(Vec::new()).expect("parameters");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     parameters.distinguished_name.push(DnType::CommonName, "fleet");
@@ -31,6 +36,7 @@ fn issue(directory: &Path) {
         let key = KeyPair::generate().expect("a key");
         let mut parameters = CertificateParams::new(vec![format!("{name}.example")]).expect("a name");
         parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = parameters.signed_by(&key, &authority).expect("signed");
         write(&format!("{name}.pem"), certificate.pem());
         write(&format!("{name}.key"), key.serialize_pem());
@@ -88,6 +94,31 @@ fn renewed_certificates_of_transfers_are_taken_by_a_reload() {
     let said = pop.must(&["reload"]);
     assert!(!said.contains("restart"), "{said}");
     pop.wait_zone(ZONE, "served", Some(2));
+
+    // Certificates whose end is past are told at both sides, before and while they are in use.
+    issue_until(&at_hub, 2020);
+    copy();
+    let year_2020 = "1577836800";
+    for (side, whose, purpose) in
+        [(&hub, "of [transfer.tls]", "transfer.tls"), (&pop, "shown to primaries", "transfer.client")]
+    {
+        let expired = format!("the certificate {whose}: the certificate expired at 2020-01-01");
+        let said = side.must(&["check"]);
+        assert!(said.contains("warning: ") && said.contains(&expired), "{said}");
+        side.must(&["reload"]);
+        side.wait_status("says that it has expired", |status| {
+            status["alarms"].to_string().contains(&expired)
+        });
+        let sample = format!("use=\"{purpose}\"}} {year_2020}\n");
+        let text = side.must(&["metrics"]);
+        assert!(text.contains(&sample), "{purpose}: {text}");
+    }
+    issue(&at_hub);
+    copy();
+    for side in [&hub, &pop] {
+        side.must(&["reload"]);
+        side.wait_status("is well again", |status| !status["alarms"].to_string().contains("expired at"));
+    }
     hub.kill();
     pop.kill();
 }

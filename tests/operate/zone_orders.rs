@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::anyns::zone_status;
-use crate::support::pop::{Alone, deploy, replace};
+use crate::support::pop::{Alone, deploy, replace, state_directory};
 
 const ZONES: [&str; 3] = ["a.many.test", "b.many.test", "other.test"];
 
@@ -32,6 +32,17 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     wait(&alone, "all are served", |_, zone| zone["serial"] == 1);
     let is_many = |zone: &str| zone.ends_with("many.test");
 
+    // Holds of many zones are kept together: it is one order, which fails as one.
+    let fresh = state_directory(&alone.lab, "alone").join("held-zones.new");
+    std::fs::create_dir(&fresh).expect("made");
+    let said = alone.anyns.command(&["zone", "hold", "*", "--reason", "a freeze"]);
+    assert_eq!(
+        (said.code, said.text.matches("cannot keep which zones are held").count()),
+        (1, 1),
+        "{}",
+        said.text
+    );
+    std::fs::remove_dir(&fresh).expect("removed");
     let said = alone.anyns.must(&["zone", "hold", "*.many.test", "--reason", "a freeze"]);
     assert_eq!(said.lines().count(), 2, "a line for each: {said}");
     wait(&alone, "two are held", |zone, found| found["is_held"] == is_many(zone));

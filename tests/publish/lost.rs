@@ -8,7 +8,7 @@ use anyns::wire::Serial;
 
 use crate::difference::{apply, step};
 use crate::skip::skip;
-use crate::support::{Pop, name, replace, versioned, zone_text};
+use crate::support::{Pop, name, one, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
 const STATE: &str = "state/zones.redb";
@@ -101,12 +101,38 @@ async fn a_raised_serial_does_not_go_back_when_what_is_kept_is_damaged() {
         pop.stop().await;
         damage(&pop);
         start_again(&mut pop, &settings).await;
+        // It may wait for a directory that can be read again.
+        pop.wait(|report| report.served() == 1).await;
         let (serial, content) = pop.served("a.example.").unwrap();
         assert!(Serial(serial).is_after(Serial(6)), "{serial}");
         assert_eq!(content, 6);
         assert!(!pop.report().faults.is_empty(), "it is said");
         pop.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_serial_is_not_raised_because_of_a_directory_that_cannot_be_entered_for_a_moment() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    let settings = of_bump(&pop);
+    pop.start_with(settings.clone()).await;
+    replace(&pop.path(ZONE), &versioned(5, 6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    pop.wait_kept().await;
+    pop.stop().await;
+    let aside = pop.path("aside");
+    fs::rename(pop.path(STATE), &aside).unwrap();
+    fs::create_dir(pop.path(STATE)).unwrap();
+    start_again(&mut pop, &settings).await;
+    assert_eq!(pop.served("a.example."), None, "{:?}", pop.report());
+    assert!(pop.absence("a.example.").is_some());
+    fs::remove_dir(pop.path(STATE)).unwrap();
+    fs::rename(&aside, pop.path(STATE)).unwrap();
+    // By itself.
+    pop.wait_serial("a.example.", 6).await;
+    pop.wait(|report| report.faults.is_empty()).await;
+    pop.stop().await;
 }
 
 #[tokio::test]
@@ -155,6 +181,40 @@ async fn releases_that_are_lost_or_cannot_be_read_are_told_as_missing() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_damaged_stays_so_while_there_is_no_room_for_another() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    let settings = of_bump(&pop);
+    pop.start_with(settings.clone()).await;
+    replace(&pop.path(ZONE), &versioned(5, 6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    pop.stop().await;
+    damage_all(&pop);
+    // A new one cannot be made, as on a disk that is full.
+    let fresh = pop.path("state/zones.redb.new");
+    fs::create_dir(&fresh).unwrap();
+    let damaged = fs::read(pop.path(STATE)).unwrap();
+    for _ in 0..2 {
+        start_again(&mut pop, &settings).await;
+        pop.wait(|report| report.served() == 1).await;
+        assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
+        pop.stop().await;
+        assert!(
+            fs::read(pop.path(STATE)).unwrap() == damaged && !pop.path("state/zones.redb.damaged").exists()
+        );
+    }
+    // There is room again, and it is still known what became of it, also by the start after that.
+    fs::remove_dir(&fresh).unwrap();
+    for _ in 0..2 {
+        start_again(&mut pop, &settings).await;
+        pop.wait(|report| report.served() == 1).await;
+        assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
+        assert!(fs::read(pop.path("state/zones.redb.damaged")).unwrap() == damaged);
+        pop.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn everything_is_held_while_the_file_of_the_holds_cannot_be_read() {
     let is_all_held = |fault: &SourceFault| matches!(fault, SourceFault::AllHeld { .. });
     for damaged in [&b"c.example. 5 y\nb.example. 5 x\xff\n"[..], b"", b"held-zones 2\nc.example. 5 x\n"] {
@@ -184,12 +244,12 @@ async fn everything_is_held_while_the_file_of_the_holds_cannot_be_read() {
         pop.published = Default::default();
         pop.start().await;
         // One goes on; the order of an operator does not end the others.
-        pop.handle().hold(&name("b.example."), None).await.unwrap();
+        pop.handle().hold(one(&name("b.example.")), None).await.unwrap();
         pop.wait_serial("b.example.", 6).await;
         assert!(pop.report().faults.iter().any(is_all_held));
         replace(&pop.path(ZONE), &zone_text(6, 3));
         pop.wait_fault("a.example.", "anyns zone accept").await;
-        pop.handle().hold(&name("a.example."), None).await.unwrap();
+        pop.handle().hold(one(&name("a.example.")), None).await.unwrap();
         pop.wait_serial("a.example.", 6).await;
         pop.wait(|report| report.faults.is_empty()).await;
         pop.restart().await;
@@ -214,11 +274,11 @@ async fn an_order_under_bump_does_not_bring_an_earlier_serial_back() {
     assert_eq!(pop.handle().accept(&zone, Serial(5)).await.unwrap(), Serial(8));
     assert_eq!(pop.served("a.example."), Some((8, 8)));
     // The same for one that is held.
-    pop.handle().hold(&zone, Some("why".to_owned())).await.unwrap();
+    pop.handle().hold(one(&zone), Some("why".to_owned())).await.unwrap();
     replace(&pop.path(ZONE), &versioned(5, 9, 3));
     pop.wait_fault("a.example.", "is held at the version that is served (why)").await;
     assert_eq!(pop.handle().accept(&zone, Serial(5)).await.unwrap(), Serial(9));
-    pop.handle().hold(&zone, None).await.unwrap();
+    pop.handle().hold(one(&zone), None).await.unwrap();
     replace(&pop.path(ZONE), &versioned(5, 10, 3));
     pop.wait_serial("a.example.", 10).await;
     pop.stop().await;

@@ -5,6 +5,7 @@
 // A test fails by a panic; the lints' own exception covers only functions marked `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod accepted_offer;
 mod deploy;
 mod difference;
 mod format4;

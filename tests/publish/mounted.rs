@@ -171,3 +171,92 @@ async fn a_mount_below_a_directory_that_does_not_answer_delays_no_zone_beside_it
         .await;
     pop.stop().await;
 }
+
+/// A zone that includes a part of it from the other file system.
+fn including(serial: u32) -> String {
+    format!("{}$INCLUDE ../far/part\n", zone_text(serial, 3))
+}
+
+/// With the other file system as one from which files may be included.
+fn with_includes(pop: &Pop) -> Settings {
+    let mut settings = settings(pop);
+    settings.include_roots.push(pop.path("far"));
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zone_that_includes_a_file_that_does_not_answer_delays_no_zone_beside_it() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("far")) else {
+        return skip("an included file that does not answer", "there is no FUSE");
+    };
+    pop.write("far/part", "part TXT included\n");
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    for zone in ["stays", "leaves"] {
+        pop.write(&format!("zones/{zone}.example.zone"), &including(1));
+    }
+    pop.start_with(with_includes(&pop)).await;
+    assert_eq!(pop.report().served(), 3, "{:?}", pop.report());
+    pop.wait_kept().await;
+    stop(&fuse, &pop, "far").await;
+    deploys(&pop, "zones/small.example.zone", "small.example.").await;
+    // One that includes from there for the first time now.
+    pop.write("zones/new.example.zone", &including(1));
+    pop.wait_fault("new.example.", "it includes a file on").await;
+    // One that is new says what is wrong, too, and one that includes from there no longer goes on.
+    replace(&pop.path("zones/stays.example.zone"), &including(2));
+    pop.wait_fault("stays.example.", "it includes a file on").await;
+    replace(&pop.path("zones/leaves.example.zone"), &zone_text(2, 3));
+    pop.wait_serial("leaves.example.", 2).await;
+    assert_eq!((pop.served("stays.example."), pop.served("new.example.")), (Some((1, 1)), None));
+    assert!(is_silent(&pop.report(), &pop.path("far")), "{:?}", pop.report().faults);
+    pop.wait_kept().await;
+    // At a start what the state directory has is served.
+    pop.stop().await;
+    pop.published = Default::default();
+    tokio::time::timeout(PATIENCE, pop.start_with(with_includes(&pop)))
+        .await
+        .expect("a start ends all the same");
+    assert_eq!((pop.served("small.example."), pop.served("stays.example.")), (Some((5, 5)), Some((1, 1))));
+    assert!(is_silent(&pop.report(), &pop.path("far")), "{:?}", pop.report().faults);
+    replace(&pop.path("zones/small.example.zone"), &zone_text(6, 3));
+    pop.wait_serial("small.example.", 6).await;
+    fuse.go_on();
+    pop.wait(|report| report.faults.is_empty()).await;
+    pop.wait_serial("new.example.", 1).await;
+    pop.wait_serial("stays.example.", 2).await;
+    // What is included is watched again.
+    replace(&pop.path("zones/stays.example.zone"), &including(3));
+    pop.wait_serial("stays.example.", 3).await;
+    // A group that has no zone is told of no longer.
+    stop(&fuse, &pop, "far").await;
+    for zone in ["stays", "new"] {
+        replace(&pop.path(&format!("zones/{zone}.example.zone")), &zone_text(9, 3));
+        pop.wait_serial(&format!("{zone}.example."), 9).await;
+    }
+    pop.wait(|report| report.faults.is_empty()).await;
+    fuse.go_on();
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zone_that_includes_a_file_that_never_answered_delays_no_zone_beside_it() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("far")) else {
+        return skip("an included file that never answered", "there is no FUSE");
+    };
+    pop.write("far/part", "part TXT included\n");
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.write("zones/first.example.zone", &including(1));
+    fuse.stop();
+    tokio::time::timeout(PATIENCE, pop.start_with(with_includes(&pop)))
+        .await
+        .expect("a start ends all the same");
+    assert!(is_silent(&pop.report(), &pop.path("far")), "{:?}", pop.report().faults);
+    pop.wait_fault("first.example.", "it includes a file on").await;
+    assert!(pop.absence("first.example.").is_some());
+    deploys(&pop, "zones/small.example.zone", "small.example.").await;
+    fuse.go_on();
+    pop.wait_serial("first.example.", 1).await;
+    pop.stop().await;
+}

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use anyns::publish::SourceFault;
+use anyns::publish::{KeptRelease, KeptReleases, SourceFault};
+use anyns::wire::Serial;
 
 use crate::difference::apply;
 use crate::support::{Pop, name, zone_text};
@@ -60,6 +61,30 @@ async fn an_older_directory_in_its_place_gets_what_is_served() {
     fs::rename(&other, &state).unwrap();
     apply(&pop, 7, 8, 3).await;
     survives(pop, 8).await;
+}
+
+#[tokio::test]
+async fn what_all_secondaries_may_have_is_kept_anew() {
+    let mut pop = with_difference().await;
+    let release = |serial| KeptRelease { is_halted: true, ..KeptRelease::running(Serial(serial)) };
+    let zones = || ["a.example.", "b.example.", "c.example."].map(name);
+    let [a, b, c] = zones();
+    let told = vec![(a, Some(release(5))), (b, Some(release(3)))];
+    assert!(pop.handle().keep_releases(told).await.unwrap());
+    // One is from the process before, which this one was not told of again.
+    pop.restart().await;
+    let [a, b, _] = zones();
+    assert!(pop.handle().keep_releases(vec![(b, None), (c, Some(release(9)))]).await.unwrap());
+    fs::remove_dir_all(pop.path("state")).unwrap();
+    pop.handle().reload().await;
+    pop.wait(|report| report.faults.iter().any(is_replaced)).await;
+    pop.wait(|report| report.zones[&a].durable).await;
+    pop.restart().await;
+    let kept = pop.handle().kept_releases().clone();
+    let [a, _, c] = zones();
+    let expected = KeptReleases { zones: [(a, release(5)), (c, release(9))].into(), missing: None };
+    assert_eq!(kept, expected);
+    pop.stop().await;
 }
 
 #[tokio::test]

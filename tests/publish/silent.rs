@@ -1,16 +1,20 @@
 //! Directories that hang: what is configured in them is known, what moves out of them is served, and a state directory that hangs stops
 //! no deploy.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
-use anyns::publish::{Settings, SingleZone, SourceFault, ZoneState};
+use anyns::publish::{SerialRule, Settings, SingleZone, SourceFault, ZoneState};
 use tokio::time::timeout;
 
+use crate::difference::apply;
 use crate::fuse::Fuse;
 use crate::skip::skip;
-use crate::support::{Pop, name, replace, zone_text};
+use crate::support::{Pop, name, replace, versioned, zone_text};
 
+/// A start is patient with a state directory that hangs, and with what is kept there.
+const START: Duration = Duration::from_secs(40);
 /// An order that waits for a directory that hangs takes longer than any busy machine needs.
 const DONE: Duration = Duration::from_secs(15);
 
@@ -115,6 +119,55 @@ async fn a_zone_moves_out_of_a_source_that_hangs() {
     // Now it is seen that one has two files.
     pop.wait_fault("b3.example.", "two files for one zone").await;
     assert_eq!(pop.served("b3.example."), Some((2, 2)));
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zones_that_have_files_are_served_by_a_start_whose_state_directory_hangs() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("disk"), &pop.path("state")) else {
+        return skip("a state directory that hangs at the start", "there is no FUSE");
+    };
+    let (file, bumped) = ("zones/f.example.zone", "zones/b.example.zone");
+    for file in [file, bumped, "zones/a.example.zone"] {
+        pop.write(file, &zone_text(5, 3));
+    }
+    let bump =
+        SingleZone { name: name("b.example."), file: None, serial: Some(SerialRule::Bump), dnssec: None };
+    let settings = Settings {
+        databases: BTreeSet::from([name("a.example.")]),
+        zones: vec![bump].into(),
+        ..pop.settings()
+    };
+    pop.start_with(settings.clone()).await;
+    apply(&pop, 5, 7, 3).await;
+    replace(&pop.path(bumped), &versioned(5, 6, 3));
+    pop.wait_serial("b.example.", 6).await;
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    fuse.stop();
+    timeout(START, pop.start_with(settings.clone())).await.expect("a start waits for the state directory");
+    // What nobody knows anything of waits; it does not go back.
+    assert_eq!(pop.served("f.example."), Some((5, 5)));
+    assert_eq!((pop.served("b.example."), pop.served("a.example.")), (None, None));
+    assert!(pop.absence("a.example.").is_some());
+    let faults: Vec<String> = pop.report().faults.iter().map(ToString::to_string).collect();
+    assert!(faults.iter().any(|fault| fault.contains("it does not answer")), "{faults:?}");
+    // Nobody knows whether it is held.
+    replace(&pop.path(file), &zone_text(6, 3));
+    pop.wait_fault("f.example.", "is held at the version that is served").await;
+    fuse.go_on();
+    pop.wait_serial("a.example.", 7).await;
+    pop.wait_serial("b.example.", 6).await;
+    pop.wait_serial("f.example.", 6).await;
+    pop.wait(|report| report.faults.is_empty()).await;
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    pop.start_with(settings).await;
+    assert_eq!((pop.served("f.example."), pop.served("b.example.")), (Some((6, 6)), Some((6, 6))));
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
     pop.stop().await;
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyns::publish::{Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState};
+use anyns::publish::{HoldZones, Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState};
 use anyns::wire::{LookupName, Name, RecordType, Serial};
 use anyns::zone::{Absence, Published, Zone};
 use tempfile::TempDir;
@@ -15,6 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
+}
+
+/// Of orders to hold zones: this one.
+pub(crate) fn one(zone: &Name) -> HoldZones {
+    HoldZones::These(vec![zone.clone()])
 }
 
 /// A zone whose every A record is 10.0.(serial / 256).(serial % 256), so that a mixture of two versions shows.

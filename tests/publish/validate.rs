@@ -13,7 +13,7 @@ use anyns::zone::{DigestCheck, Zone};
 
 use crate::difference::{apply, step};
 use crate::skip;
-use crate::support::{Pop, name, replace, versioned, zone_text};
+use crate::support::{Pop, name, one, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
 
@@ -189,11 +189,14 @@ async fn a_held_zone_takes_nothing_new_until_the_end_of_the_hold() {
     pop.write(ZONE, &zone_text(5, 3));
     pop.start().await;
     assert!(matches!(
-        pop.handle().hold(&name("no."), Some("x".into())).await,
+        pop.handle().hold(one(&name("no.")), Some("x".into())).await,
         Err(HoldError::NoSuchZone { .. })
     ));
-    assert!(matches!(pop.handle().hold(&zone, None).await, Err(HoldError::NotHeld { .. })));
-    assert!(pop.handle().hold(&zone, Some("the registry\nfreezes".into())).await.unwrap(), "it is kept");
+    assert!(matches!(pop.handle().hold(one(&zone), None).await, Err(HoldError::NotHeld { .. })));
+    assert!(
+        pop.handle().hold(one(&zone), Some("the registry\nfreezes".into())).await.unwrap().is_kept,
+        "it is kept"
+    );
     pop.wait_fault("a.example.", "is held at the version that is served since").await;
     replace(&pop.path(ZONE), &zone_text(6, 3));
     pop.wait_fault("a.example.", "held at the version that is served (the registry freezes)").await;
@@ -209,7 +212,7 @@ async fn a_held_zone_takes_nothing_new_until_the_end_of_the_hold() {
     replace(&pop.path(ZONE), &zone_text(8, 3));
     pop.wait(|report| report.zones[&zone].refused_serial == Some(Serial(8))).await;
     assert_eq!(pop.served("a.example."), Some((6, 6)));
-    pop.handle().hold(&zone, None).await.unwrap();
+    pop.handle().hold(one(&zone), None).await.unwrap();
     pop.wait_serial("a.example.", 8).await;
     pop.restart().await;
     assert!(pop.report().zones[&zone].faults.is_empty());

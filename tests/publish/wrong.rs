@@ -13,7 +13,7 @@ use anyns::zone::Absence;
 
 use crate::reader::Reader;
 use crate::skip::skip;
-use crate::support::{Pop, name, replace, zone_text};
+use crate::support::{Pop, name, one, replace, zone_text};
 use crate::wait;
 
 const ZONE: &str = "zones/a.example.zone";
@@ -183,7 +183,6 @@ async fn a_version_of_a_primary_that_is_refused() {
             .unwrap_err()
             .to_string();
         assert!(error.contains(words) && error.contains("correct the zone there"), "{error}");
-        assert!(!error.contains("zone accept"), "{error}");
         assert_eq!(pop.served("b.example."), Some((5, 5)));
     }
     // Differences that are applied later end what was said of the refused version.
@@ -208,11 +207,11 @@ async fn a_version_of_a_primary_that_is_refused() {
     // Another zone under the same name has other serials; the operator's rules count for it.
     pop.handle().offer(read(2, 20), primary, anyns::publish::Force::Anew).await.unwrap();
     assert_eq!(pop.served("b.example."), Some((2, 2)));
-    pop.handle().hold(&zone, Some("work".to_owned())).await.unwrap();
+    pop.handle().hold(one(&zone), Some("work".to_owned())).await.unwrap();
     let held = pop.handle().offer(read(1, 20), primary, anyns::publish::Force::Anew).await;
     assert!(held.unwrap_err().to_string().contains("held"));
     assert_eq!(pop.served("b.example."), Some((2, 2)));
-    pop.handle().hold(&zone, None).await.unwrap();
+    pop.handle().hold(one(&zone), None).await.unwrap();
     let other =
         anyns::zonefile::read_zone(&pop.path("b"), &name("c.example."), &Default::default()).unwrap().zone;
     let error = pop.handle().offer(other, primary, anyns::publish::Force::No).await.unwrap_err().to_string();

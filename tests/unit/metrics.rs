@@ -55,6 +55,14 @@ fn busy() -> (Status, Counters, Facts) {
             }),
             ..ZoneFacts::default()
         }],
+        outward: OutwardFacts {
+            transfers: vec![("axfr", "sent", 3)],
+            refusals: vec![("no-zone", 1)],
+            targets: vec![TargetNotifies { target: "192.0.2.1:53".into(), ..TargetNotifies::default() }],
+            updates: vec![("done", 2)],
+            bad_signatures: vec![("update", "BADKEY", 1)],
+            ..OutwardFacts::default()
+        },
         signatures_expire: Some(2),
         certificates: vec![("web", 1_800_000_000)],
         busy_zones: vec![("example.org.".into(), 32)],

@@ -54,6 +54,16 @@ fn each_client_updates_with_each_hmac() {
     for (key, text, expected) in table {
         assert_eq!(send(key, &text), expected, "{key:?} {text}");
     }
+    // A dot that is missing at the end of a name is a warning, as it is in a file.
+    let dot = format!(
+        "update add host.{ZONE}.{ZONE}. 60 A 192.0.2.1\nupdate add of.{ZONE}. 60 MX 10 mail.{ZONE}.{ZONE}."
+    );
+    assert_eq!(send(Some("hmac-sha256"), &dot), "NOERROR");
+    let log = hub.anyns.process().output();
+    let warning =
+        format!(".{ZONE}.{ZONE}. ends with the zone's name twice: is a dot missing at the end of a name?");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&warning)).collect();
+    assert!(lines.len() == 1 && lines[0].contains("more=1"), "{lines:?}");
     // A zone of another kind: the log says where the update belongs.
     let elsewhere = "zone pop.test\nupdate add www.pop.test. 60 TXT x";
     assert_eq!(send(Some("hmac-sha256"), elsewhere), "REFUSED");

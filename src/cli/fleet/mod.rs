@@ -87,12 +87,12 @@ pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) ->
         Some(FleetCommand::Plan(PlanCommand::Drain(options))) => catchment::plan(config, &options, json),
         None => {
             let clients = pops(options.fleet.as_deref().or(config))?;
-            let found = run(survey(&clients, options.timeout, None))?;
+            let report = run(survey(&clients, options.timeout))?;
             match json {
-                true => print_document(&found.report)?,
-                false => print_line(&render(&found.report)),
+                true => print_document(&report)?,
+                false => print_line(&render(&report)),
             }
-            Ok(Exit::of_fleet(&found.report))
+            Ok(Exit::of_fleet(&report))
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) use common::{below, key_of, or_default, path_in, peer_below, period_o
 pub use config::Config;
 pub(super) use control::{service_socket, usual_socket};
 pub(super) use fleet::fold_fleet;
-pub use transfer::{Transfers, TransfersAtStart};
+pub use transfer::{ShownCertificate, Transfers, TransfersAtStart};
 
 /// Folds every section; `None` where some setting cannot be made, each such fault noted in `faults`.
 pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {

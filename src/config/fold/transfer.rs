@@ -5,11 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use toml::Spanned;
 
 use crate::fleet;
-use crate::telemetry::with_causes;
+use crate::telemetry::{CertificateValidity, with_causes};
 use crate::transfer::delay::DelaySettings;
 use crate::transfer::settings::{
     KeySpec, PlacedFault, SettingsFault, TransferSpec, ZoneTransferSpec, delay_rules, read_keys, settings,
@@ -42,6 +43,29 @@ pub struct Transfers {
     pub delay: Option<DelaySettings>,
     /// What only a restart takes over.
     pub at_start: TransfersAtStart,
+    /// The certificates that are shown to others.
+    pub certificates: Vec<ShownCertificate>,
+}
+
+/// A certificate that is shown to others; of several of one use the one that ends first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// What it is used for: `transfer.tls` is shown to secondaries, `transfer.client` to primaries.
+    pub purpose: &'static str,
+    /// When it is valid.
+    pub validity: CertificateValidity,
+}
+
+impl ShownCertificate {
+    /// What is wrong with its dates at this moment, in words.
+    #[must_use]
+    pub fn warning(&self, now: SystemTime) -> Option<String> {
+        let whose = match self.purpose {
+            "transfer.client" => "shown to primaries",
+            _ => "of [transfer.tls]",
+        };
+        Some(format!("the certificate {whose}: {}", self.validity.warning(now)?))
+    }
 }
 
 /// What of transfers only a restart takes over: sockets, how much is done at one time, and the delay of a last-resort POP.
@@ -78,6 +102,18 @@ impl Transfers {
     /// Whether zones are sent.
     pub fn sends(&self) -> bool {
         !self.primary.listen.is_empty() || self.primary.tls.is_some()
+    }
+
+    fn shown_certificates(&self) -> Vec<ShownCertificate> {
+        let server = self.primary.tls.as_ref().and_then(|(_, server)| server.validity());
+        let zones = self.secondary.zones.iter().chain(self.catalogs.followed.iter().map(|it| &it.zones));
+        let primaries = zones.flat_map(|zone| &zone.primaries);
+        let peers = primaries.chain(self.canaries.iter().flat_map(|group| &group.secondaries));
+        let client = CertificateValidity::earliest(peers.filter_map(|peer| peer.tls.as_ref()?.validity()));
+        let all = [("transfer.tls", server), ("transfer.client", client)];
+        let shown =
+            |(purpose, validity): (_, Option<_>)| Some(ShownCertificate { purpose, validity: validity? });
+        all.into_iter().filter_map(shown).collect()
     }
 }
 
@@ -130,6 +166,7 @@ pub(super) fn fold_transfers(
         canaries: Vec::new(),
         at_start: TransfersAtStart::new(&secondary, &primary, delay.as_ref()),
         delay,
+        certificates: Vec::new(),
         secondary: Default::default(),
         primary,
     };
@@ -141,7 +178,13 @@ pub(super) fn fold_transfers(
     }
     let followed = transfers.catalogs.followed.iter();
     secondary.catalogs = followed.map(|catalog| catalog.name.clone()).collect();
-    Transfers { secondary, ..transfers }
+    let transfers = Transfers { secondary, ..transfers };
+    let certificates = transfers.shown_certificates();
+    for warning in certificates.iter().filter_map(|certificate| certificate.warning(SystemTime::now())) {
+        let span = faults.span_of("transfer");
+        faults.warning(span, "transfer", warning);
+    }
+    Transfers { certificates, ..transfers }
 }
 
 /// Notes faults at the name of their zone, or where the value of their key stands.

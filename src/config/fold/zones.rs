@@ -1,6 +1,6 @@
 //! `[zones]` and `[[zone]]`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use crate::publish::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone, ZoneChecks};
@@ -99,17 +99,11 @@ fn fold_history(spec: &Spec, faults: &mut Faults<'_>) -> HistoryBounds {
 
 fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
     let folder = faults.folder();
-    let mut seen = HashMap::new();
     let mut zones = Vec::with_capacity(spec.zone.len());
     for zone in &spec.zone {
         let Some(name) = parse_name(zone.name.as_ref(), zone.name.span(), "zone.name", faults) else {
             continue;
         };
-        if seen.insert(name.clone(), ()).is_some() {
-            let message = format!("two [[zone]] entries for {name}; one zone has one file");
-            faults.error(Some(zone.name.span()), "zone.name", message);
-            continue;
-        }
         let file = zone.file.as_ref().map(|file| path_in(folder, file).into());
         if zone.expired.is_some() && zone.primaries.is_empty() {
             let message = format!("{name} has no primaries; only a zone that comes from primaries expires");
@@ -123,7 +117,23 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
     }
     // In canonical order, as the publisher wants them: then the copy that the daemon keeps is the publisher's.
     zones.sort_by(|a, b| a.name.cmp(&b.name));
+    if zones.windows(2).any(|pair| matches!(pair, [a, b] if a.name == b.name)) {
+        tell_repeated(spec, faults);
+        zones.dedup_by(|later, first| later.name == first.name);
+    }
     zones
+}
+
+/// Tells each `[[zone]]` whose name an earlier one has.
+fn tell_repeated(spec: &Spec, faults: &mut Faults<'_>) {
+    let mut seen = HashSet::new();
+    for zone in &spec.zone {
+        let Ok(name) = zone.name.as_ref().parse::<Name>() else { continue };
+        let message = format!("two [[zone]] entries for {name}; one zone has one file");
+        if !seen.insert(name) {
+            faults.error(Some(zone.name.span()), "zone.name", message);
+        }
+    }
 }
 
 fn rule(spec: SerialSpec) -> SerialRule {

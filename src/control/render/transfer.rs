@@ -6,7 +6,9 @@ use super::span::span;
 use super::table::{Row, aligned};
 use crate::clock::rfc3339;
 use crate::control::text::printable;
-use crate::control::{SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus};
+use crate::control::{
+    NotifyStatus, SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus,
+};
 use crate::telemetry::counted;
 
 /// Everything that is known of the zones of a status that asked for some of them: what `anyns zone status` prints.
@@ -35,6 +37,7 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
     rows.extend(zone.waiting.iter().map(|waiting| row("waiting", waiting_text(waiting, now))));
     rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
+    rows.extend(zone.notify.iter().map(|target| notify_row(target, now)));
     rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));
     let _ = write!(text, "{}", aligned(&rows));
     text
@@ -127,6 +130,14 @@ fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> 
     };
     let SecondaryStatus { address, asked, at, .. } = secondary;
     row("secondary", format!("{address} {has}; asked for {asked} {}", moment(*at, now)))
+}
+
+/// A target that does not take the NOTIFYs of a zone.
+fn notify_row(target: &NotifyStatus, now: u64) -> Row {
+    let refused = target.refused_since.map(|at| format!("refused since {}", moment(at, now)));
+    let unanswered = target.unanswered_since.map(|at| format!("not answered since {}", moment(at, now)));
+    let both: Vec<String> = refused.into_iter().chain(unanswered).collect();
+    row("notify", format!("NOTIFYs to {} are {}", target.address, both.join(", ")))
 }
 
 /// What of the transfer belongs into one line: nothing while all is well.

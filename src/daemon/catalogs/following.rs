@@ -13,6 +13,7 @@ use crate::catalog::{
     CatalogFault, CatalogMember, CatalogZone, Conflict, Held, Member, Membership, MembershipChanges,
     RemovalLimit,
 };
+use crate::clock::{Due, Moment, Retention};
 use crate::config::{Catalogs, FollowedCatalog};
 use crate::publish::{Fault, KeptMember, MemberChanges, Report};
 use crate::transfer::secondary::MemberZones;
@@ -25,6 +26,8 @@ use super::facts::{CatalogFact, HeldRemovals};
 const MOST_LOGGED: usize = 10;
 /// Zones whose data is kept although no catalog lists them: a hub that lists other zones each hour must not fill the disk.
 const MOST_REMOVED: usize = 100_000;
+/// For how many seconds it is kept from when the clock is set, if it was removed while it was not: a month.
+const KEPT_FROM_CLOCK: u64 = 30 * 86_400;
 
 /// What is to be done, in this order.
 #[derive(Debug, Default)]
@@ -52,6 +55,7 @@ pub(super) struct Following {
     owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
+    retention: Retention<Name>,
     /// Members that wait for an operator, since which serial of their catalog, as the publisher keeps it.
     waits: BTreeMap<Name, Serial>,
     /// How often any of it may have changed.
@@ -96,6 +100,7 @@ impl Following {
             looked_at: None,
             owners,
             removed,
+            retention: Retention::default(),
             waits,
             changes: 0,
         }
@@ -177,8 +182,8 @@ impl Following {
         };
         self.looked_at = Some(report.changes());
         for name in names {
-            let source = report.zones.get(&name).map(|zone| &zone.source);
-            let is_in_file = self.owners.contains_key(&name) && source.is_some_and(|path| path.is_absolute());
+            let has_file = report.zones.get(&name).is_some_and(|zone| zone.has_file);
+            let is_in_file = has_file && self.owners.contains_key(&name);
             let has_changed = match is_in_file {
                 true => self.in_files.insert(name.clone()),
                 false => self.in_files.remove(&name),
@@ -225,9 +230,18 @@ impl Following {
     }
 
     /// Whether data of removed zones is over its time.
-    pub(super) fn forget_the_old(&mut self, now: u64) -> bool {
+    pub(super) fn forget_the_old(&mut self, now: Moment) -> bool {
         let before = self.removed.len();
-        self.removed.retain(|_, (_, until)| *until > now);
+        let Self { removed, retention, .. } = self;
+        removed.retain(|name, (_, until)| match retention.due(name, *until, KEPT_FROM_CLOCK, now) {
+            Due::No => true,
+            Due::Yes => false,
+            Due::Until(later) => {
+                *until = later;
+                true
+            }
+        });
+        retention.retain(|name| removed.contains_key(name));
         let has_forgotten = self.removed.len() != before;
         self.changes += u64::from(has_forgotten);
         has_forgotten
@@ -350,7 +364,9 @@ impl Following {
                 true => self.settings(&owner).map_or_else(|| keep(&owner), |one| one.keep.as_secs()),
                 false => 0,
             };
-            self.removed.insert(name.clone(), (owner, now.saturating_add(keep)));
+            let until = now.saturating_add(keep);
+            self.retention.begin(&name, until, Moment { unix: now, at: Instant::now() });
+            self.removed.insert(name.clone(), (owner, until));
             orders.publish.removed.push((name.clone(), now.saturating_add(keep)));
             orders.transfer.removed.push(name);
         }

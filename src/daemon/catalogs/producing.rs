@@ -1,19 +1,29 @@
 //! A catalog that is made here: which zones it lists, and the versions that lead from one list to the next. No I/O.
 //!
 //! Zones that are served flow in, a whole first version or a difference flows out. Zones that are configured and not served stay
-//! listed: a zone that is refused here is no reason to take it from the secondaries. Many that go at once wait for an operator.
+//! listed: a zone that is refused here is no reason to take it from the secondaries. Many that go at once, or within an hour, wait for an
+//! operator. A zone that was removed and is listed again has another label: it may be another zone, so the secondaries begin it anew (RFC
+//! 9432 section 5.4). Labels, and when zones were removed, stand in the catalog itself, so that a restart, or a standby that takes over,
+//! knows them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::catalog::{CatalogZone, ListedMember, accepted_into, catalog_records, member_into, soa_into};
+use crate::catalog::{
+    CatalogZone, ListedMember, RecentRemovals, accepted_into, catalog_records, label_of, member_into,
+    removed_into, soa_into,
+};
 use crate::config::ProducedCatalog;
 use crate::publish::{Difference, Fault, Report};
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
 use super::facts::{CatalogFact, HeldRemovals};
+
+/// Zones that were removed of which that is remembered: more than an operator removes while secondaries keep the data of them. The
+/// oldest are forgotten.
+const MOST_REMOVED: usize = 10_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +32,10 @@ pub(super) struct Producing {
     /// What the version that is served lists; `None` before it was looked at.
     listed: Option<Listed>,
     held: Option<HeldRemovals>,
+    /// The zones that wait for an operator before they go.
+    waiting: BTreeSet<Name>,
+    /// Those that went within the last hour.
+    recent: RecentRemovals,
     /// The changes of the report that were looked at.
     seen: Option<u64>,
     /// When it is tried again to serve a version that could not be served.
@@ -35,6 +49,8 @@ struct Listed {
     serial: Option<Serial>,
     accepted: Option<Serial>,
     members: BTreeMap<Name, ListedMember>,
+    /// The serials of the versions in which zones were removed last, by the first label of each.
+    removed: BTreeMap<Box<[u8]>, Serial>,
 }
 
 /// A version that is to be served.
@@ -49,6 +65,9 @@ pub(super) enum NewVersion {
 pub(super) struct Produced {
     pub(super) version: NewVersion,
     next: Listed,
+    /// Who goes, and whether an operator wanted that.
+    gone: Vec<Name>,
+    is_accepted: bool,
 }
 
 /// Why there is no version.
@@ -64,7 +83,16 @@ pub(super) enum ProduceError {
 
 impl Producing {
     pub(super) fn new(settings: ProducedCatalog) -> Self {
-        Self { settings, listed: None, held: None, seen: None, retry_at: None, fault: None }
+        Self {
+            settings,
+            listed: None,
+            held: None,
+            waiting: BTreeSet::new(),
+            recent: RecentRemovals::default(),
+            seen: None,
+            retry_at: None,
+            fault: None,
+        }
     }
 
     /// Takes other settings; what is listed stays until it is looked at again.
@@ -92,19 +120,20 @@ impl Producing {
             Listed {
                 serial: Some(read.serial),
                 accepted: read.accepted,
+                removed: read.removed,
                 members: read
                     .members
                     .into_iter()
                     .map(|(name, member)| {
-                        let (groups, new_owner) = (member.groups, member.new_owner);
-                        (name.clone(), ListedMember { name, groups, new_owner })
+                        let (label, groups, new_owner) = (member.label, member.groups, member.new_owner);
+                        (name.clone(), ListedMember { name, label, groups, new_owner })
                     })
                     .collect(),
             }
         }));
     }
 
-    /// The next version, if the list has changed; `unix_time` becomes the first serial. `accepts`: the serial after which removals
+    /// The next version, if the list has changed, by now; `unix_time` becomes the first serial. `accepts`: the serial after which removals
     /// that wait were accepted.
     ///
     /// # Errors
@@ -113,22 +142,26 @@ impl Producing {
         &mut self,
         report: &Report,
         accepts: Option<Serial>,
-        unix_time: u64,
+        (now, unix_time): (Instant, u64),
     ) -> Result<Option<Produced>, ProduceError> {
         let Some(listed) = &self.listed else { return Ok(None) };
         if accepts.is_none() && !self.may_differ(report, listed) {
             return Ok(None);
         }
         let mut wanted = self.wanted(report, listed);
-        let gone: Vec<&Name> = listed.members.keys().filter(|name| !wanted.contains_key(*name)).collect();
+        let gone = listed.members.keys().filter(|name| !wanted.contains_key(*name));
+        let mut gone: Vec<Name> = gone.cloned().collect();
         let is_accepted = accepts.is_some() && accepts == self.held();
-        let is_much = self.settings.limit.is_exceeded(gone.len(), listed.members.len());
+        self.recent.set_time(now);
+        let waiting = self.to_hold(&gone, listed.members.len());
         self.held = None;
-        if let (true, false, Some(first), Some(serial)) = (is_much, is_accepted, gone.first(), listed.serial)
-        {
-            self.held = Some(HeldRemovals { serial, count: gone.len(), first: (*first).clone() });
-            let stay = gone.iter().filter_map(|name| listed.members.get_key_value(*name));
+        let was_held = listed.serial.is_some() && !waiting.is_empty();
+        self.waiting = if is_accepted || !was_held { BTreeSet::new() } else { waiting };
+        if let (Some(first), Some(serial)) = (self.waiting.first(), listed.serial) {
+            self.held = Some(HeldRemovals { serial, count: self.waiting.len(), first: first.clone() });
+            let stay = self.waiting.iter().filter_map(|name| listed.members.get_key_value(name));
             wanted.extend(stay.map(|(name, member)| (name.clone(), member.clone())));
+            gone.retain(|name| !self.waiting.contains(name));
         }
         self.seen = Some(report.changes());
         self.fault = None;
@@ -138,8 +171,10 @@ impl Producing {
         // RFC 1982: one more; the first is a time, so that it is later than any of a state directory that was lost.
         let serial =
             listed.serial.map_or(Serial(unix_time as u32), |serial| Serial(serial.0.wrapping_add(1)));
-        let accepted = if is_much && is_accepted { Some(serial) } else { listed.accepted };
-        let next = Listed { serial: Some(serial), accepted, members: wanted };
+        let is_accepted = was_held && is_accepted;
+        let accepted = if is_accepted { Some(serial) } else { listed.accepted };
+        let removed = removed(listed, &wanted, (&gone, serial));
+        let next = Listed { serial: Some(serial), accepted, members: wanted, removed };
         let version = match listed.serial {
             None => NewVersion::Whole(Box::new(whole(&self.settings.name, serial, &next)?)),
             Some(from) => {
@@ -147,16 +182,36 @@ impl Producing {
                 NewVersion::Difference(Box::new(difference))
             }
         };
-        Ok(Some(Produced { version, next }))
+        Ok(Some(Produced { version, next, gone, is_accepted }))
+    }
+
+    /// Which of the zones that are listed and are not to be any more wait for an operator: those that wait already, and all of them where
+    /// they are many, at once or within an hour.
+    fn to_hold(&self, gone: &[Name], listed: usize) -> BTreeSet<Name> {
+        let waits = |name: &&Name| self.waiting.contains(*name);
+        let waiting: BTreeSet<Name> = gone.iter().filter(waits).cloned().collect();
+        let (fresh, recent) = (gone.len() - waiting.len(), self.recent.count(&self.settings.name));
+        let limit = self.settings.limit;
+        let is_much = fresh > 0 && limit.is_much(fresh + recent, listed + recent);
+        match is_much || limit.is_exceeded(gone.len(), listed) {
+            true => gone.iter().cloned().collect(),
+            false => waiting,
+        }
     }
 
     /// The version is served.
     pub(super) fn served(&mut self, produced: Listing) {
+        let Listing { listed, gone, is_accepted } = produced;
         // What waits, waits under the serial of the version that is served.
-        if let (Some(held), Some(serial)) = (&mut self.held, produced.0.serial) {
+        if let (Some(held), Some(serial)) = (&mut self.held, listed.serial) {
             held.serial = serial;
         }
-        (self.listed, self.retry_at, self.fault) = (Some(produced.0), None, None);
+        self.recent.note(&self.settings.name, &gone, is_accepted);
+        let before = self.listed.take().unwrap_or_default();
+        for name in listed.members.keys().filter(|name| !before.members.contains_key(*name)) {
+            self.recent.is_back(name);
+        }
+        (self.listed, self.retry_at, self.fault) = (Some(listed), None, None);
     }
 
     /// It is not served: it is tried again.
@@ -209,9 +264,10 @@ impl Producing {
             if is_there && self.settings.lists(&text) {
                 let groups = self.settings.groups_of(&text);
                 let new_owner = self.settings.hand_over.get(name).cloned();
+                let label = listed.label(name);
                 wanted.insert(
                     name.clone(),
-                    ListedMember { name: name.clone(), groups: sorted(groups), new_owner },
+                    ListedMember { name: name.clone(), label, groups: sorted(groups), new_owner },
                 );
             }
         }
@@ -219,14 +275,52 @@ impl Producing {
     }
 }
 
+impl Listed {
+    /// The label of a zone: the one that it has, or that of one that is listed from now on.
+    fn label(&self, name: &Name) -> Box<[u8]> {
+        let first = || label_of(name, None);
+        let new = || label_of(name, self.removed.get(&first()).copied());
+        self.members.get(name).map_or_else(new, |member| member.label.clone())
+    }
+}
+
 /// What is listed when a version is served.
 #[derive(Debug)]
-pub(super) struct Listing(Listed);
+pub(super) struct Listing {
+    listed: Listed,
+    gone: Vec<Name>,
+    is_accepted: bool,
+}
 
 impl Produced {
     pub(super) fn split(self) -> (NewVersion, Listing) {
-        (self.version, Listing(self.next))
+        let Self { version, next: listed, gone, is_accepted } = self;
+        (version, Listing { listed, gone, is_accepted })
     }
+}
+
+/// Which zones were removed, when these go and those are listed: one that is listed says so by its label.
+fn removed(
+    listed: &Listed,
+    wanted: &BTreeMap<Name, ListedMember>,
+    (gone, serial): (&[Name], Serial),
+) -> BTreeMap<Box<[u8]>, Serial> {
+    let mut removed = listed.removed.clone();
+    for name in wanted.keys().filter(|name| !listed.members.contains_key(*name)) {
+        removed.remove(&label_of(name, None));
+    }
+    removed.extend(gone.iter().map(|name| (label_of(name, None), serial)));
+    let surplus = removed.len().saturating_sub(MOST_REMOVED);
+    if surplus > 0 {
+        let age = |of: Serial| serial.0.wrapping_sub(of.0);
+        let mut oldest: Vec<(u32, Box<[u8]>)> =
+            removed.iter().map(|(label, of)| (age(*of), label.clone())).collect();
+        oldest.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, label) in oldest.iter().take(surplus) {
+            removed.remove(label);
+        }
+    }
+    removed
 }
 
 /// As a catalog that is read has them.
@@ -258,6 +352,12 @@ fn difference(
         listed.accepted.map_or(Ok(()), |serial| accepted_into(&mut deleted, serial))?;
         next.accepted.map_or(Ok(()), |serial| accepted_into(&mut added, serial))?;
     }
+    let new = |from: &Listed, than: &Listed, to: &mut RecordBatch| {
+        let differs = |(label, serial): &(&Box<[u8]>, &Serial)| than.removed.get(*label) != Some(*serial);
+        from.removed.iter().filter(differs).for_each(|(label, serial)| removed_into(to, label, *serial));
+    };
+    new(listed, next, &mut deleted);
+    new(next, listed, &mut added);
     let others =
         |from: &BTreeMap<Name, ListedMember>, than: &BTreeMap<Name, ListedMember>, to: &mut RecordBatch| {
             let differs = |member: &&ListedMember| than.get(&member.name) != Some(*member);

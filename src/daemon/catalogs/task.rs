@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::unix_now;
+use crate::clock::{Moment, unix_now};
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{Force, MADE_HERE, PublisherHandle, Report};
@@ -252,7 +252,7 @@ impl CatalogTask {
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
-        let produced = match producing.next(&report, accepts, unix_now()) {
+        let produced = match producing.next(&report, accepts, (Instant::now(), unix_now())) {
             Ok(produced) => produced,
             Err(error) => {
                 producing.failed(with_causes(&error));
@@ -371,7 +371,7 @@ impl CatalogTask {
     }
 
     async fn forget_the_old(&mut self) {
-        if self.following.forget_the_old(unix_now()) {
+        if self.following.forget_the_old(Moment::now()) {
             self.context.publisher.change_members(Default::default()).await;
         }
     }

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+
 use crate::admission::Mode;
 use crate::control::{
-    Alarm, Cause, FactStatus, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus, ReloadStatus,
-    Selection, ServeStatus, Status, WorkerStatus, ZoneStatus, without_numbers,
+    Alarm, CONTENT_OCTETS, Cause, FactStatus, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus,
+    ReloadStatus, Selection, ServeStatus, ServedZone, Status, WorkerStatus, ZoneStatus, without_numbers,
 };
 use crate::health;
 use crate::publish::{Report, WatchState};
 use crate::serve::{LostListener, TlsFiles};
 use crate::telemetry::{Counters, QUERY_TYPES, type_of_slot};
 use crate::wire::{Name, RecordType};
-use crate::zone::Published;
+use crate::zone::{ContentDigest, Published, Snapshot};
 
 use super::clock::Clock;
 use super::{Ordered, OtherAlarm, Reload, State, canaries, catalogs, routes};
@@ -77,10 +79,22 @@ impl State {
         }
         alarms.extend(self.zones.signature_alarms(clock.unix()));
         alarms.extend(self.transfers.alarms());
+        alarms.extend(self.targets.alarms(clock));
         alarms.extend(source_alarms(&report, self.sources.tls_files.as_ref()));
         status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
         self.memory.settle(&mut status);
         status
+    }
+
+    /// The zones in these buckets that are served.
+    pub(super) fn served_zones(&self, buckets: &[u8]) -> Vec<ServedZone> {
+        let served = self.sources.published.load();
+        let with_content = |(name, zone): (&Name, ServedZone)| {
+            let digest =
+                content_of(&served, name, zone.serial).and_then(|digest| digest.get(..CONTENT_OCTETS));
+            ServedZone { content: digest.map(|digest| HEXLOWER.encode(digest)), ..zone }
+        };
+        self.zones.serials(buckets).into_iter().map(with_content).collect()
     }
 
     fn serve_status(&mut self) -> ServeStatus {
@@ -228,13 +242,17 @@ fn source_alarms(report: &Report, files: Option<&TlsFiles>) -> Vec<OtherAlarm> {
     alarms
 }
 
+/// The digest of the content that is served under this serial, once it is made.
+pub(super) fn content_of<'s>(served: &'s Snapshot, zone: &Name, serial: u32) -> Option<&'s ContentDigest> {
+    served.zone(zone).filter(|zone| zone.serial().0 == serial)?.content_digest()
+}
+
 /// Puts the digest of what is served into the zones of a document, where one is made and the serial is the same.
 fn fill_digests(zones: &mut [ZoneStatus], published: &Published) {
     let served = published.load();
     for status in zones {
-        let zone = status.name.parse::<Name>().ok().and_then(|name| served.zone(&name).cloned());
-        let zone = zone.filter(|zone| Some(zone.serial().0) == status.serial);
-        let digest = zone.as_ref().and_then(|zone| zone.content_digest());
-        status.digest = digest.map(|digest| digest.iter().map(|octet| format!("{octet:02x}")).collect());
+        let name = status.name.parse::<Name>().ok();
+        let digest = name.zip(status.serial).and_then(|(name, serial)| content_of(&served, &name, serial));
+        status.digest = digest.map(|digest| HEXLOWER.encode(digest));
     }
 }

@@ -21,6 +21,8 @@ pub(in crate::daemon) struct MetricSources {
     pub(in crate::daemon) web_refused: Option<MetricSource<u64>>,
     /// When the certificate of the page expires.
     pub(in crate::daemon) web_certificate: Option<MetricSource<Option<u64>>>,
+    /// When the first certificate expires that the page shows to other POPs.
+    pub(in crate::daemon) fleet_certificate: Option<MetricSource<Option<u64>>>,
     /// dnstap messages that were written, and those that nobody took.
     pub(in crate::daemon) samples: Option<MetricSource<SampleFacts>>,
     /// Log records and spans that an OpenTelemetry receiver got, and those that nobody got.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 
 use crate::clock::unix_seconds;
-use crate::control::{Selection, ZoneFilter};
+use crate::control::{CONTENT_OCTETS, Selection, ZoneFilter};
 use crate::metrics::{
     self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
 };
@@ -20,10 +20,8 @@ use crate::telemetry::Tap;
 use crate::wire::{Name, Serial};
 
 use super::clock::Clock;
+use super::document::content_of;
 use super::{State, zones};
-
-/// Octets of the digest of a zone that tell it from others.
-const DIGEST_OCTETS: usize = 8;
 
 impl State {
     /// The answer to a scrape.
@@ -46,6 +44,7 @@ impl State {
             zones: self.zone_facts(&report, clock),
             signatures_expire: self.zones.earliest_expiry(),
             transfers: self.transfers.totals(clock.instant()),
+            outward: self.targets.facts(&self.sources.transfers.outward, clock.instant()),
             busy_zones,
             other_queries,
             prefixes: prefix_facts(&routes, clock.instant()),
@@ -65,8 +64,13 @@ impl State {
     fn certificates(&mut self) -> Vec<(&'static str, u64)> {
         let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.expires());
         let web = self.sources.metrics.web_certificate.as_mut().and_then(|expires| expires());
-        let both = [("tls", serving.map(unix_seconds)), ("web", web)];
-        both.into_iter().filter_map(|(name, expires)| Some((name, expires?))).collect()
+        let fleet = self.sources.metrics.fleet_certificate.as_mut().and_then(|expires| expires());
+        let known = [("tls", serving.map(unix_seconds)), ("web", web), ("fleet", fleet)];
+        let known = known.into_iter().filter_map(|(name, expires)| Some((name, expires?)));
+        let ordered = (self.sources.ordered)();
+        let shown = ordered.certificates.iter();
+        let shown = shown.map(|shown| (shown.purpose, unix_seconds(shown.validity.until())));
+        known.chain(shown).collect()
     }
 
     /// How long ago each source of facts was last checked.
@@ -86,9 +90,8 @@ impl State {
         let required = (self.sources.ordered)().required.clone();
         let served = self.sources.published.load();
         let digest = |name: &Name, serial: Serial| {
-            let zone = served.zone(name).filter(|zone| zone.serial() == serial)?;
-            let digest = zone.content_digest()?;
-            Some(HEXLOWER.encode(digest.get(..DIGEST_OCTETS).unwrap_or_default()))
+            let digest = content_of(&served, name, serial.0)?;
+            Some(HEXLOWER.encode(digest.get(..CONTENT_OCTETS).unwrap_or_default()))
         };
         let facts = |(name, zone): (&Name, &ZoneReport)| {
             let transfer = self.transfers.facts(name, clock);

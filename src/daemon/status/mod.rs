@@ -19,6 +19,7 @@ mod groups;
 mod metric_sources;
 mod metrics;
 mod other;
+mod outward;
 mod routes;
 mod signatures;
 mod tasks;
@@ -34,23 +35,25 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
 use crate::catchment::Catchment;
-use crate::config::{self, Config, RouteDriver};
+use crate::config::{self, Config, RouteDriver, ShownCertificate};
 use crate::control::{
     self, Answers, CatchmentStatus, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection,
     Status, Wanted,
 };
+use crate::fleet;
 use crate::handoff::{Latest, Reader, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
 use crate::serve::{self, TlsFiles, TlsSettings, Transport};
-use crate::telemetry::{Beat, Counters, RunTime};
+use crate::telemetry::{Beat, ContentSums, Counters, RunTime};
 use crate::zone::Published;
 
 use super::drain::Drain;
 use super::required::RequiredZones;
 use clock::Anchor;
 use metric_sources::MetricWatch;
+use outward::TargetWatch;
 use tasks::TaskWatch;
 use transfers::TransferTable;
 use zones::ZoneTable;
@@ -59,6 +62,7 @@ pub(super) use canaries::alarms as canary_alarms;
 pub(super) use catalogs::alarms as catalog_alarms;
 pub(super) use metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;
+pub(super) use outward::OutwardSources;
 pub(super) use thread::ControlThread;
 pub(super) use transfers::{MOST_NEWS, TransferSources, ZoneLoads};
 
@@ -85,6 +89,8 @@ pub(super) struct StatusSources {
     pub(super) reload: Source<Arc<Reload>>,
     /// What is served: of its zones the digests.
     pub(super) published: Arc<Published>,
+    /// Sums over the contents of what is served.
+    pub(super) contents: Arc<ContentSums>,
     /// Zones that come from primaries, and secondaries.
     pub(super) transfers: TransferSources,
     /// The certificate and the ticket keys of the encrypted transports, if there are any.
@@ -114,6 +120,10 @@ pub(super) struct Ordered {
     pub(super) restart: Vec<&'static str>,
     /// Which text of the configuration is in force.
     pub(super) config_digest: String,
+    /// The certificates that transfers show to others.
+    pub(super) certificates: Vec<ShownCertificate>,
+    /// The other POPs, for the page.
+    pub(super) fleet: Arc<fleet::Settings>,
 }
 
 /// How the last reload went.
@@ -174,6 +184,7 @@ struct State {
     tasks: TaskWatch,
     zones: ZoneTable,
     transfers: TransferTable,
+    targets: TargetWatch,
     memory: Memory,
     metrics: MetricWatch,
     updates_alive: Option<u64>,
@@ -192,6 +203,7 @@ impl StatusTask {
             sources,
             zones: ZoneTable::default(),
             transfers: TransferTable::default(),
+            targets: TargetWatch::default(),
             memory: Memory::default(),
             metrics: MetricWatch::default(),
             updates_alive: None,
@@ -214,8 +226,10 @@ impl StatusTask {
                 let page = Selection { zones: control::ZoneFilter::All, most: Some(FEED_ZONES) };
                 let status = state.document(&page);
                 let digests = state.zones.digests().to_vec();
+                let (contents, made) = (state.sources.contents.contents(), state.sources.contents.serials());
+                let latency = state.sources.counters.latency();
                 drop(state);
-                self.feed.publish(Feed { status, digests });
+                self.feed.publish(Feed { status, digests, contents, made, latency });
             }
         }
     }
@@ -231,7 +245,7 @@ impl StatusTask {
             let inquiry = inquiries.next().await;
             let given = match &inquiry.wanted {
                 Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
-                Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+                Wanted::Serials(buckets) => Given::Serials(self.lock().served_zones(buckets)),
                 Wanted::Catchment(most) => Given::Catchment(self.catchment(*most).map(Box::new)),
                 Wanted::Metrics { openmetrics } => Given::Metrics(self.metrics(*openmetrics)),
             };
@@ -254,6 +268,7 @@ impl State {
         self.tasks.observe(at);
         self.metrics.observe(&mut self.sources.metrics, at);
         self.transfers.follow(&mut self.sources.transfers, now);
+        self.targets.observe(&self.sources.transfers.outward);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
             self.updates_alive = Some(self.anchor.clock().unix());

@@ -24,6 +24,7 @@ use crate::wire::{Name, Serial};
 use super::canaries;
 use super::clock::Clock;
 use super::other::OtherAlarm;
+use super::outward::{OutwardSources, zone_targets};
 use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
 
@@ -40,6 +41,8 @@ pub(in crate::daemon) struct TransferSources {
     pub(in crate::daemon) news: Option<Receiver<ZoneNews>>,
     /// What secondaries asked for.
     pub(in crate::daemon) seen: Option<SeenTable>,
+    /// What is sent to others, and what they send.
+    pub(in crate::daemon) outward: OutwardSources,
     /// Versions that wait, at a last-resort POP.
     pub(in crate::daemon) delayed: Option<Arc<DelayedVersions>>,
     /// What is known of catalogs.
@@ -326,6 +329,7 @@ impl TransferTable {
                 at: unix_seconds(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();
+            status.notify = zone_targets(&sources.outward, &name, clock);
         }
     }
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock::unix_seconds;
-use crate::control::{
-    self, BUCKETS, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, bucket, one_line, serial_digest,
-};
+use crate::control::{self, Selection, ServedZone, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, one_line};
 use crate::publish::{Fault, Refused, Report, ZoneReport, ZoneState};
+use crate::telemetry::{BUCKETS, bucket, serial_digest};
 use crate::wire::Name;
 use crate::zone::Expiry;
 
@@ -75,8 +74,14 @@ impl ListedZone<'_> {
         self.zone.is_some_and(is_well)
     }
 
+    /// Since when it stands so; what is wrong with one that is held and otherwise well began with the hold.
     fn since(&self, started: u64) -> u64 {
-        self.zone.map_or(started, |zone| unix_seconds(zone.since))
+        let Some(zone) = self.zone else { return started };
+        let held = match zone.faults.first() {
+            Some(Fault::Held { since, .. }) if self.state() == control::ZoneState::Served => Some(*since),
+            _ => None,
+        };
+        unix_seconds(held.unwrap_or(zone.since))
     }
 
     /// With which zones it is told together, if it is not well.
@@ -112,7 +117,7 @@ impl ListedZone<'_> {
         }
         let text = one_line(&fault.to_string());
         match (fault, zone.refused_serial) {
-            (Fault::Refused { .. }, Some(serial)) if !text.contains(COMMAND) => {
+            (Fault::Refused { .. } | Fault::RefusedOffer { .. }, Some(serial)) if !text.contains(COMMAND) => {
                 one_line(&format!("{COMMAND} {} {serial} accepts it: {text}", self.name))
             }
             _ => text,
@@ -235,11 +240,14 @@ impl ZoneTable {
         &self.digests
     }
 
-    /// The serials of a bucket: a walk over all names.
-    pub(super) fn serials(&self, wanted: u8) -> Vec<(String, u32)> {
-        let zones = self.report.zones.iter();
-        let served = zones.filter_map(|(name, zone)| Some((name.to_string(), zone.serial?.0)));
-        served.filter(|(name, _)| bucket(name) == wanted).collect()
+    /// The zones in these buckets that are served, without their contents: a walk over all names.
+    pub(super) fn serials(&self, buckets: &[u8]) -> Vec<(&Name, ServedZone)> {
+        let served = self.report.zones.iter().filter_map(|(name, zone)| Some((name, zone.serial?)));
+        let served = served.map(|(name, serial)| (name, name.to_string(), serial));
+        let wanted = served.filter(|(_, text, _)| buckets.contains(&bucket(text)));
+        wanted
+            .map(|(name, text, serial)| (name, ServedZone { name: text, serial: serial.0, content: None }))
+            .collect()
     }
 
     /// When the first signature of any zone expires.

@@ -73,7 +73,7 @@ impl Directories {
                 let files = files_at(self.named.get(key)?, &path).iter();
                 Some(files.map(|(name, path)| (name.clone(), found(path, path))).collect())
             }
-            SourceKey::MountedFiles(..) | SourceKey::None => None,
+            SourceKey::MountedFiles(..) | SourceKey::Included(..) | SourceKey::None => None,
         }
     }
 }

@@ -21,6 +21,9 @@ pub(in crate::publish) enum SourceKey {
     Mounted(Arc<Path>, Arc<Path>),
     /// The same of files that the configuration names one by one: the directory of the links, and the mount point.
     MountedFiles(Arc<Path>, Arc<Path>),
+    /// No source of files but a group of zones, whichever sources these are of: those that include files on other file systems than their
+    /// own, by these mount points; with the text by which these are named. They wait for these file systems, and no other zone does.
+    Included(Arc<Path>, Arc<[PathBuf]>),
     /// No source: zones whose file is not where it was.
     None,
 }
@@ -32,7 +35,8 @@ impl SourceKey {
             Self::Directory(path) => (1, octets(path), &[]),
             Self::Mounted(path, mount) => (2, octets(path), octets(mount)),
             Self::MountedFiles(path, mount) => (3, octets(path), octets(mount)),
-            Self::None => (4, &[], &[]),
+            Self::Included(name, _) => (4, octets(name), &[]),
+            Self::None => (5, &[], &[]),
         }
     }
 
@@ -42,9 +46,15 @@ impl SourceKey {
             Self::Files(path)
             | Self::Directory(path)
             | Self::Mounted(_, path)
-            | Self::MountedFiles(_, path) => Some(path),
+            | Self::MountedFiles(_, path)
+            | Self::Included(path, _) => Some(path),
             Self::None => None,
         }
+    }
+
+    /// Whether it is the group of zones that include files on other file systems, this one among them.
+    pub(in crate::publish) fn includes_from(&self, mount: &Path) -> bool {
+        matches!(self, Self::Included(_, points) if points.iter().any(|point| point == mount))
     }
 }
 

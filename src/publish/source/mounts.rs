@@ -9,8 +9,16 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use crate::publish::source::SourceKey;
 use crate::publish::source::links::follow;
+use crate::telemetry::locked;
+
+/// How long the mount points that were read are taken for those of now. A file system that is mounted meanwhile, and hangs at once, holds
+/// up the zones beside it until their source is looked at again.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The mount points beside and below a directory; those that it is in itself are left out.
 #[derive(Debug, Default)]
@@ -23,6 +31,11 @@ impl Mounts {
     pub(in crate::publish) fn beside(directory: &Path) -> Self {
         let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
         Self::read(&text, directory)
+    }
+
+    /// All mount points as they are now.
+    fn all() -> Self {
+        Self::beside(Path::new("/"))
     }
 
     fn read(text: &[u8], directory: &Path) -> Self {
@@ -40,15 +53,87 @@ impl Mounts {
 
     /// The first of the mount points on the way along a path, links and their targets included. `path` is absolute.
     pub(in crate::publish) fn on_the_way(&self, path: &Path) -> Option<PathBuf> {
+        self.first_beyond(&BTreeSet::new(), path)
+    }
+
+    /// The first of the mount points on the way along a path that is none of these.
+    fn first_beyond(&self, known: &BTreeSet<PathBuf>, path: &Path) -> Option<PathBuf> {
         if self.points.is_empty() {
             return None;
         }
         let mut found = None;
         follow(path, |directory, name| {
-            found = Some(directory.join(name)).filter(|at| self.has(at));
+            found = Some(directory.join(name)).filter(|at| self.has(at) && !known.contains(at));
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         found
+    }
+
+    /// All mount points on the way along a path, links and their targets included. Asks each of these file systems for links.
+    fn passed(&self, path: &Path) -> BTreeSet<PathBuf> {
+        let mut passed = BTreeSet::new();
+        if !self.points.is_empty() {
+            follow(path, |directory, name| {
+                passed.extend(Some(directory.join(name)).filter(|at| self.has(at)));
+                ControlFlow::Continue(())
+            });
+        }
+        passed
+    }
+}
+
+/// The mount points of this process, as they are now or were a moment ago.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct MountTable(Mutex<Option<(Instant, Arc<Mounts>)>>);
+
+impl MountTable {
+    fn mounts(&self) -> Arc<Mounts> {
+        let mut known = locked(&self.0);
+        if let Some((_, mounts)) = known.as_ref().filter(|(read, _)| read.elapsed() < FRESH) {
+            return mounts.clone();
+        }
+        let mounts = Arc::new(Mounts::all());
+        *known = Some((Instant::now(), mounts.clone()));
+        mounts
+    }
+
+    /// Which of the files that a zone includes are on other file systems than the zone file at `path`.
+    pub(in crate::publish) fn beside_file(&self, path: &Path) -> FileMounts {
+        let mounts = self.mounts();
+        FileMounts { own: mounts.passed(path), mounts, met: BTreeSet::new() }
+    }
+}
+
+/// The mount points on the way to a zone file, and those on the way to files that it includes.
+#[derive(Debug)]
+pub(in crate::publish) struct FileMounts {
+    mounts: Arc<Mounts>,
+    own: BTreeSet<PathBuf>,
+    /// The other ones that lead to files which are included.
+    met: BTreeSet<PathBuf>,
+}
+
+impl FileMounts {
+    /// Notes a file that is included; the other file system that it is on, of which nothing is asked.
+    pub(in crate::publish) fn meet(&mut self, included: &Path) -> Option<PathBuf> {
+        let mount = self.mounts.first_beyond(&self.own, included)?;
+        self.met.insert(mount.clone());
+        Some(mount)
+    }
+
+    /// The group of zones that include files on these file systems; `None` if there is no other than that of the zone file.
+    pub(in crate::publish) fn group(&self) -> Option<SourceKey> {
+        let (first, others) = {
+            let mut met = self.met.iter();
+            (met.next()?, met)
+        };
+        let mut name = first.clone().into_os_string();
+        for other in others {
+            name.push(" or ");
+            name.push(other);
+        }
+        let points = self.met.iter().cloned().collect();
+        Some(SourceKey::Included(PathBuf::from(name).into(), points))
     }
 }
 
@@ -96,5 +181,33 @@ mod tests {
         assert_eq!([at("a.zone"), at("b.zone")], [far.clone(), far]);
         assert_eq!([at("c.zone"), at("d.zone"), at("f.zone")], [None, None, None]);
         assert!(mounts.has(&base.join("far away")) && !mounts.has(&base));
+    }
+
+    #[test]
+    fn a_file_that_is_included_is_elsewhere_unless_the_zone_file_is_there_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        for folder in ["zones", "far", "near"] {
+            fs::create_dir(base.join(folder)).unwrap();
+        }
+        symlink("../far/a", base.join("zones/link")).unwrap();
+        let line = |point: &str| format!("1 0 0:9 / {}/{point} rw - fuse x rw\n", base.display());
+        let text = [line("far"), line("near")].concat();
+        let mounts = Arc::new(Mounts::read(text.as_bytes(), Path::new("/")));
+        let met = |zone: &str, included: &[&str]| {
+            let own = mounts.passed(&base.join(zone));
+            let mut files = FileMounts { mounts: mounts.clone(), own, met: BTreeSet::new() };
+            let of = |file: &&str| files.meet(&base.join(file));
+            let met: Vec<_> = included.iter().filter_map(of).collect();
+            (met, files.group().and_then(|key| key.path().map(Path::to_path_buf)))
+        };
+        let far = base.join("far");
+        let one = Some(far.clone());
+        assert_eq!(met("zones/z", &["zones/b", "far/b"]), (vec![far.clone()], one.clone()));
+        assert_eq!(met("zones/z", &["zones/link"]), (vec![far.clone()], one));
+        assert_eq!(met("zones/z", &["zones/b"]), (vec![], None));
+        assert_eq!(met("far/z", &["far/b", "zones/b", "zones/link"]), (vec![], None));
+        let both = PathBuf::from(format!("{} or {}", far.display(), base.join("near").display()));
+        assert_eq!(met("zones/z", &["near/b", "far/b"]), (vec![base.join("near"), far], Some(both)));
     }
 }

@@ -174,6 +174,14 @@ fn attempt(
     let start = begun.checked_sub(TICK).unwrap_or(UNIX_EPOCH);
     let is_local = told != Writers::Unknown;
     let result = read_open_zone(&mut file, &status, path, origin, limits, beside);
+    let result = match result {
+        Err(error) if error.is_of_gate() => {
+            // Nothing may be asked of the files that it includes.
+            let files = Files::new(path, zone, Included::default());
+            return Attempt::read(Reading { result: Err(Fault::Bad(Arc::new(error.first()))), files });
+        }
+        result => result,
+    };
     let files = match &result {
         Ok(zone) => &zone.files,
         Err(error) => &error.files,
@@ -233,6 +241,11 @@ impl Files {
         self.path.as_deref() == Some(path)
             && fingerprint(path) == self.zone
             && self.included_again() == self.included
+    }
+
+    /// Whether the zone file, now at `path`, is as it was. Asks nothing of what it included.
+    pub(in crate::publish) fn has_zone_file(&self, path: &Path) -> bool {
+        self.path.as_deref() == Some(path) && self.zone.is_some() && fingerprint(path) == self.zone
     }
 
     /// Whether files of an earlier process are as they were when it read them, the zone file now at `path`: nothing that it

@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::sys::files::look_and_open;
 use crate::wire::Name;
 
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
@@ -80,13 +81,13 @@ impl Found {
     }
 }
 
-/// Looks at every configured source.
-pub(in crate::publish) fn scan(settings: &Settings) -> Scan {
+/// Looks at every configured source. `at` is told each directory before it is read.
+pub(in crate::publish) fn scan(settings: &Settings, at: &dyn Fn(&Path)) -> Scan {
     let mut all = Scan::default();
     let mut todo = sources(settings);
     todo.reverse();
     while let Some(source) = todo.pop() {
-        let mut scan = scan_source(&source, &|_| {});
+        let mut scan = scan_source(&source, at);
         todo.extend(scan.take_mounted(&source.key));
         let Scan { zones, faults, warnings, unread, unseen, partial, .. } = scan;
         all.zones.extend(zones);
@@ -134,10 +135,24 @@ pub(in crate::publish) fn scan_source(source: &ZoneSource, at: &dyn Fn(&Path)) -
         }
         SourceKey::Mounted(directory, _) => scan.mounted(directory, source, at),
         SourceKey::MountedFiles(..) => scan.mounted_files(source, at),
+        SourceKey::Included(..) => ask(source, at),
         SourceKey::None => {}
     }
     scan.sort();
     scan
+}
+
+/// Asks for files that are included, to find out whether their file systems answer.
+fn ask(source: &ZoneSource, at: &dyn Fn(&Path)) {
+    for folder in source.folders.iter() {
+        at(folder);
+        // Of a network file system, what is in it; of a file, this host remembers what it is.
+        drop(fs::read_dir(folder).map(|mut entries| entries.next().is_some()));
+    }
+    for (_, file) in source.files.iter() {
+        at(file);
+        drop(look_and_open(file));
+    }
 }
 
 /// A pass over one directory source.
@@ -236,7 +251,10 @@ impl Scan {
         let key = |mount: PathBuf| match key {
             SourceKey::Directory(directory) => SourceKey::Mounted(directory.clone(), mount.into()),
             SourceKey::Files(directory) => SourceKey::MountedFiles(directory.clone(), mount.into()),
-            SourceKey::Mounted(..) | SourceKey::MountedFiles(..) | SourceKey::None => SourceKey::None,
+            SourceKey::Mounted(..)
+            | SourceKey::MountedFiles(..)
+            | SourceKey::Included(..)
+            | SourceKey::None => SourceKey::None,
         };
         let source = |(mount, mounted): (PathBuf, Mounted)| ZoneSource {
             folders: mounted.folders.into(),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::publish::fault::{SourceFault, SourceWarning};
-use crate::publish::source::ZoneSource;
 use crate::publish::source::scan::{Found, Scan, scan_source};
 use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
+use crate::publish::source::{SourceKey, ZoneSource};
 use crate::wire::Name;
 
 /// Looks before the watches must stay as they are; then the next regular look is the net.
@@ -40,6 +40,8 @@ pub(in crate::publish) struct Survey {
 /// deployed by itself; `at` is told each directory before it is read.
 pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at: &dyn Fn(&Path)) -> Survey {
     let mut scan = scan_source(source, at);
+    // The files that zones include are watched beside.
+    let watch = watch.filter(|_| !matches!(source.key, SourceKey::Included(..)));
     for _ in 0..WATCH_ROUNDS {
         let Some(watch) = watch else { break };
         if !watch.set(&source.key, &scan.watch) {

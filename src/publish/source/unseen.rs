@@ -36,9 +36,19 @@ impl Unseen {
         self.silent.insert(source.key.clone());
     }
 
+    /// Adds a group of zones whose included files are on a file system that does not answer.
+    pub(in crate::publish) fn add_silent_group(&mut self, key: &SourceKey) {
+        self.silent.insert(key.clone());
+    }
+
+    /// Whether this one does not answer.
+    pub(in crate::publish) fn is_silent(&self, key: &SourceKey) -> bool {
+        self.silent.contains(key)
+    }
+
     /// Whether nothing is known of this file of a source.
     pub(in crate::publish) fn hides(&self, key: &SourceKey, path: &Path) -> bool {
-        self.silent.contains(key) || self.has(path)
+        self.is_silent(key) || self.has(path)
     }
 
     /// Whether the path is in one of them.

@@ -160,16 +160,21 @@ impl Database {
         self.0.given_up.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Moves the file away, if so many were given up before it; false if it is another one by now. Nobody opens it meanwhile, and the
-    /// next call makes a new one.
-    pub(in crate::publish) fn move_away(&self, given_up: u64, to: &Path) -> io::Result<bool> {
+    /// Moves the file away and puts a new one in its place ([`replace_damaged`]), if so many were given up before it; false if it is another
+    /// one by now. Nobody opens it meanwhile.
+    pub(in crate::publish) fn move_away(
+        &self,
+        given_up: u64,
+        to: &Path,
+        begin: impl FnOnce(&WriteTransaction) -> Result<(), DatabaseError>,
+    ) -> Result<bool, DatabaseError> {
         let mut open = self.lock();
         if self.given_up() != given_up {
             return Ok(false);
         }
         let closed = open.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(closed)));
-        fs::rename(&self.0.path, to)?;
+        replace_damaged(&self.0.path, to, begin)?;
         *locked(&self.0.identity) = None;
         self.0.given_up.fetch_add(1, Ordering::Relaxed);
         Ok(true)
@@ -258,28 +263,69 @@ fn open_read_only(path: &Path) -> Result<redb::Database, DatabaseError> {
     with_tables(database.map_err(DatabaseError::of)?)
 }
 
-/// Opens the file, or makes it; with its device and inode. A new one has its tables before it has its name: a file without octets was
-/// whole once.
+/// Opens the file, or makes it; with its device and inode.
 fn open_file(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError> {
-    let is_there = path.try_exists()?;
-    let fresh = path.with_extension("redb.new");
-    let file = match is_there {
-        true => File::options().read(true).write(true).open(path)?,
-        false => File::options().read(true).write(true).create(true).truncate(true).open(&fresh)?,
-    };
+    if !path.try_exists()? {
+        let fresh = fresh_name(path);
+        let made = make_file(&fresh)?;
+        fs::rename(&fresh, path)?;
+        sync_directory_of(path)?;
+        return Ok(made);
+    }
+    let file = File::options().read(true).write(true).open(path)?;
     let status = file.metadata()?;
-    if is_there && status.len() == 0 {
+    if status.len() == 0 {
         return Err(DatabaseError::Damaged("it has no octets".into()));
     }
+    Ok((with_file(file)?, (status.dev(), status.ino())))
+}
+
+/// Makes a file. It has its tables before it has the name of the database: a file without octets was whole once.
+fn make_file(fresh: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError> {
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(fresh)?;
+    let status = file.metadata()?;
+    Ok((with_file(file)?, (status.dev(), status.ino())))
+}
+
+fn with_file(file: File) -> Result<redb::Database, DatabaseError> {
     let backend = redb::backends::FileBackend::new(file).map_err(DatabaseError::of)?;
     let database = redb::Database::builder().set_cache_size(CACHE).create_with_backend(backend);
-    let database = with_tables(database.map_err(DatabaseError::of)?)?;
-    if !is_there {
-        fs::rename(&fresh, path)?;
-        // Without this a power failure may take the name, and all that was durable under it.
-        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())?;
+    with_tables(database.map_err(DatabaseError::of)?)
+}
+
+fn fresh_name(path: &Path) -> PathBuf {
+    path.with_extension("redb.new")
+}
+
+/// Without this a power failure may take the name, and all that was durable under it.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+/// Sets a damaged file aside, and puts a new one in its place that says so: `begin` writes that. Where there is no room for the new one
+/// the damaged one stays in its place, and no start takes the directory for one that holds nothing.
+pub(in crate::publish) fn replace_damaged(
+    path: &Path,
+    aside: &Path,
+    begin: impl FnOnce(&WriteTransaction) -> Result<(), DatabaseError>,
+) -> Result<(), DatabaseError> {
+    let fresh = fresh_name(path);
+    let made = caught(|| {
+        let (database, _) = make_file(&fresh)?;
+        let transaction = database.begin_write().map_err(DatabaseError::of)?;
+        begin(&transaction)?;
+        transaction.commit().map_err(DatabaseError::of)
+    });
+    if let Err(error) = made {
+        let _ = fs::remove_file(&fresh);
+        return Err(error);
     }
-    Ok((database, (status.dev(), status.ino())))
+    // The damaged one has both names for a moment, so that there is one at each. Some file systems have no second names.
+    if fs::hard_link(path, aside).is_err() {
+        fs::rename(path, aside)?;
+    }
+    fs::rename(&fresh, path)?;
+    Ok(sync_directory_of(path)?)
 }
 
 /// Whether the file has a mark of this name.

@@ -62,6 +62,13 @@ pub(in crate::publish) struct DamagedHolds {
     pub(in crate::publish) is_empty: bool,
 }
 
+impl DamagedHolds {
+    /// Nothing of it can be read.
+    pub(in crate::publish) fn unread(error: impl ToString) -> Self {
+        Self { readable: Holds::default(), error: error.to_string(), is_empty: false }
+    }
+}
+
 impl Hold {
     /// From now on; the reason becomes one line of bounded length.
     pub(in crate::publish) fn new(reason: &str) -> Self {
@@ -149,11 +156,7 @@ impl Holds {
 
 /// The zones that were held when the file was written; none without a file.
 pub(in crate::publish) fn read(directory: &Path) -> Result<Holds, DamagedHolds> {
-    let unread = |error: io::Error| DamagedHolds {
-        readable: Holds::default(),
-        error: error.to_string(),
-        is_empty: false,
-    };
+    let unread = |error: io::Error| DamagedHolds::unread(error);
     let file = match File::open(directory.join(FILE)) {
         Err(error) if is_absent(&error) => return Ok(Holds::default()),
         other => other.map_err(unread)?,

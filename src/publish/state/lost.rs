@@ -39,13 +39,15 @@ impl Losses {
         Ok(())
     }
 
-    /// The database before this one is lost.
-    pub(in crate::publish) fn set_all(&self, database: &Database) {
+    /// The database before this one is lost: [`mark_all`] has said so in this one.
+    pub(in crate::publish) fn set_all(&self) {
         self.0.store(true, Ordering::Relaxed);
-        if let Err(error) = database.write(|to| mark(to, ALL, true)) {
-            tracing::error!(%error, "a restart will not know that the state directory lost its database");
-        }
     }
+}
+
+/// Notes that the database before this one is lost.
+pub(in crate::publish) fn mark_all(transaction: &WriteTransaction) -> Result<(), DatabaseError> {
+    mark(transaction, ALL, true)
 }
 
 /// Whether what was kept of a zone is lost.

@@ -32,6 +32,7 @@ pub(in crate::publish) mod holds;
 pub(in crate::publish) mod lock;
 pub(in crate::publish) mod lost;
 pub(in crate::publish) mod members;
+pub(in crate::publish) mod opener;
 pub(in crate::publish) mod overlay;
 pub(in crate::publish) mod peek;
 pub(in crate::publish) mod reading;

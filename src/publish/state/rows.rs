@@ -10,6 +10,7 @@ use crate::publish::state::releases::{self, KeptRelease, KeptReleases};
 use crate::publish::state::removed;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::{self, ZoneTimers};
+use crate::telemetry::locked;
 use crate::wire::Name;
 
 /// Short values of zones, written in one transaction; none: forgets that of the zone.
@@ -19,6 +20,8 @@ pub(in crate::publish) enum ZoneRows {
     Members(Vec<(Name, Option<KeptMember>)>),
     /// Which version all secondaries may have.
     Releases(Vec<(Name, Option<KeptRelease>)>),
+    /// The same of all zones of which it is known when it is written: for a database that has none of them.
+    KnownReleases,
     /// Which zones left the configuration, and until when their data is kept.
     Removed(Vec<(Name, Option<u64>)>),
     /// Of which zones something was lost with a whole database: of no others.
@@ -47,7 +50,15 @@ impl Store {
 
     /// The versions that all secondaries may have.
     pub(in crate::publish) fn releases(&self) -> Result<KeptReleases, DatabaseError> {
-        self.open_one()?.read(releases::read_all)
+        let found = self.open_one()?.read(releases::read_all)?;
+        locked(&self.releases).clone_from(&found.zones);
+        Ok(found)
+    }
+
+    /// The same as they were told or read last.
+    fn known_releases(&self) -> Vec<(Name, Option<KeptRelease>)> {
+        let known = locked(&self.releases);
+        known.iter().map(|(zone, release)| (zone.clone(), Some(*release))).collect()
     }
 
     /// The zones that left the configuration, and until when their data is kept.
@@ -60,9 +71,20 @@ impl Store {
         let write = |transaction: &_| match rows {
             ZoneRows::Members(members) => members::write(transaction, members),
             ZoneRows::Releases(releases) => releases::write(transaction, releases),
+            ZoneRows::KnownReleases => releases::write(transaction, &self.known_releases()),
             ZoneRows::Removed(zones) => removed::write(transaction, zones),
             ZoneRows::Lost(zones) => lost::write(transaction, zones),
         };
-        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;
+        if let ZoneRows::Releases(releases) = rows {
+            let mut known = locked(&self.releases);
+            for (zone, release) in releases {
+                match release {
+                    Some(release) => drop(known.insert(zone.clone(), *release)),
+                    None => drop(known.remove(zone)),
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -27,7 +27,7 @@
 //! holds. The other steps are the history. State files (formats 2 to 4) are taken over ([`crate::publish::state::format4`]). An older
 //! build finds no lock file that it could lock; a newer format is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -41,16 +41,17 @@ use crate::publish::accept::Digest;
 use crate::publish::error::StoreError;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::aside::free_place;
-use crate::publish::state::database::{Database, DatabaseError, FILE};
+use crate::publish::state::database::{Database, DatabaseError, FILE, replace_damaged};
 use crate::publish::state::fields::key_of;
 use crate::publish::state::format4;
 use crate::publish::state::header::Header;
 use crate::publish::state::lock::Lock;
-use crate::publish::state::lost::Losses;
+use crate::publish::state::lost::{Losses, mark_all};
 use crate::publish::state::reading::{
     Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, pieces, steps_from,
     tail, value,
 };
+use crate::publish::state::releases::KeptRelease;
 use crate::publish::state::tail::Tail;
 use crate::publish::state::writing::Writing;
 use crate::telemetry::locked;
@@ -75,6 +76,8 @@ pub(in crate::publish) struct Store {
     damaged: Mutex<Vec<Damaged>>,
     /// Whether a whole database is lost.
     losses: Losses,
+    /// The versions that all secondaries may have, as they are kept: who says them says each once, and a new database needs them all.
+    pub(in crate::publish) releases: Mutex<BTreeMap<Name, KeptRelease>>,
     /// Whether the database was set aside since the last time that somebody asked: what was durable is no more.
     lost: AtomicBool,
     /// Errors of the system in a row.
@@ -133,6 +136,7 @@ impl Store {
             bounds,
             damaged: Mutex::default(),
             losses: Losses::default(),
+            releases: Mutex::default(),
             lost: AtomicBool::new(false),
             errors: AtomicU32::new(0),
             readings: Mutex::default(),
@@ -145,11 +149,10 @@ impl Store {
         let database = match Database::open(&self.directory) {
             Err(DatabaseError::Damaged(why)) => {
                 let aside = free_place(&self.directory, FILE);
-                fs::rename(self.directory.join(FILE), &aside)?;
+                replace_damaged(&self.directory.join(FILE), &aside, mark_all)?;
                 self.note_damage((aside, DatabaseError::Damaged(why).into()));
-                let fresh = Database::open(&self.directory)?;
-                self.losses.set_all(&fresh);
-                fresh
+                self.losses.set_all();
+                Database::open(&self.directory)?
             }
             opened => opened?,
         };
@@ -401,10 +404,10 @@ impl Store {
             return;
         }
         let aside = free_place(&self.directory, FILE);
-        match database.move_away(of, &aside) {
+        match database.move_away(of, &aside, mark_all) {
             Ok(true) => {
                 self.note_damage((aside, error.into()));
-                self.losses.set_all(&database);
+                self.losses.set_all();
                 self.lost.store(true, Ordering::Relaxed);
             }
             // Another thread has done it.

@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::Notify;
 
-use crate::telemetry::Beat;
+use crate::telemetry::{Beat, ContentSums};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -65,6 +65,11 @@ impl Verify {
             .spawn(move || thread::run(&shared, &beat))?;
         self.thread = Some(thread);
         Ok(())
+    }
+
+    /// Sums over the contents of what is served.
+    pub(super) fn contents(&self) -> Arc<ContentSums> {
+        self.shared.contents.clone()
     }
 
     /// What to do with signatures.

@@ -12,6 +12,7 @@ use crate::zone::Published;
 
 use crate::publish::verify::modes::Modes;
 use crate::publish::verify::outcome::VerifyOutcome;
+use crate::telemetry::ContentSums;
 use crate::telemetry::pulse::Pulse;
 
 /// Changed zones that wait; of more, all zones are looked at, as at the first load.
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) published: Arc<Published>,
     pub(super) wake: Arc<Notify>,
     pub(super) pulse: Arc<Pulse>,
+    /// Sums over the contents of what is served, for other threads.
+    pub(super) contents: Arc<ContentSums>,
     stopped: AtomicBool,
 }
 
@@ -42,6 +45,7 @@ impl Shared {
             published,
             wake,
             pulse,
+            contents: Arc::default(),
             stopped: AtomicBool::new(false),
         }
     }

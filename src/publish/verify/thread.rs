@@ -78,7 +78,7 @@ impl<'s> Verifying<'s> {
             active: VecDeque::new(),
             waiting: BTreeSet::new(),
             signed: BTreeSet::new(),
-            digests: Digests::default(),
+            digests: Digests::new(shared.contents.clone()),
             told: BTreeMap::new(),
             sent: Instant::now(),
             at: None,
@@ -112,6 +112,7 @@ impl<'s> Verifying<'s> {
     fn take_changes(&mut self) {
         let mut changed: BTreeSet<Name> = std::iter::from_fn(|| self.shared.next()).collect();
         if self.shared.take_all() {
+            self.digests.begin_again();
             let published = self.shared.published.load();
             changed.extend(published.zones().map(|zone| zone.origin().clone()));
             changed.extend(self.zones.keys().cloned());
@@ -131,7 +132,7 @@ impl<'s> Verifying<'s> {
         let known = self.zones.remove(name);
         let was_active = known.as_ref().is_some_and(|known| !known.is_done());
         let served = self.shared.published.load().zone(name).cloned();
-        self.digests.changed(name, served.is_some());
+        self.digests.changed(name, served.as_deref());
         let verifies = self.shared.modes.load().of(name) != Dnssec::Off;
         let following = served.and_then(|zone| follow(known, zone, verifies));
         self.at = None;
@@ -182,7 +183,7 @@ impl<'s> Verifying<'s> {
             !self.shared.is_stopped()
         });
         self.at = None;
-        self.digests.made(name, begun.elapsed(), Instant::now());
+        self.digests.made(name, &zone, begun.elapsed(), Instant::now());
         true
     }
 

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::wire::{Name, Serial};
-use crate::zone::{Owners, Zone};
+use crate::zone::{Owners, Place, Zone, ZoneWarning, repeated_origin};
 
-use crate::publish::accept::{Digest, Refused, is_signed, judge_difference};
+use crate::publish::accept::{Digest, Provenance, Refused, is_signed, judge_difference};
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
 use crate::publish::fault::{Fault, one_line};
@@ -49,6 +49,7 @@ impl CheckRun<'_> {
         differences.iter().try_for_each(check_values)?;
         let mut owners = Owners::default();
         differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
+        let (repeated, more) = repeated_origins(name, &differences);
         let zone = Arc::new(advance(&served, differences)?);
         let (records, signed) = (zone.record_count(), is_signed(&zone));
         let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
@@ -58,8 +59,9 @@ impl CheckRun<'_> {
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.
+                let Provenance::Transfer { primary } = change.before.provenance else { return };
                 let is_inspected = !self.context.settings.databases.contains(name);
-                if let Some(kept) = is_inspected.then(|| self.keep_refused(&zone)).flatten() {
+                if let Some(kept) = is_inspected.then(|| self.keep_refused(entry, &zone, primary)).flatten() {
                     tracing::warn!(zone = %name, kept = %kept.display(), %error, "what differences led to is refused");
                 }
             })?;
@@ -78,11 +80,14 @@ impl CheckRun<'_> {
             ApplyError::NotDurable { zone: name.clone(), from, to, source }
         })?;
         self.serve(entry, header, zone);
+        if let Some(repeated) = repeated {
+            tracing::warn!(zone = %name, more, "{repeated}");
+        }
         entry.durable = is_kept;
         entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
         if self.is_transferred(entry) {
             // It was about a version that a primary gave before.
-            entry.verdict = None;
+            (entry.verdict, entry.refused_offer) = (None, None);
         }
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
@@ -153,6 +158,25 @@ fn check_values(difference: &Difference) -> Result<(), ApplyError> {
     // Owners of a batch are names.
     let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
     Err(ApplyError::Value { zone, from, to, owner, fault: Box::new(fault), more })
+}
+
+/// The first added record with a name that ends with the zone's name twice, and how many more there are: the same warning as of a file.
+fn repeated_origins(zone: &Name, differences: &[Difference]) -> (Option<ZoneWarning>, usize) {
+    let (mut first, mut count) = (None, 0_usize);
+    for difference in differences {
+        difference.added.for_each_record(|owner, record_type, _, rdata| {
+            if let Some(repeated) = repeated_origin(zone, (owner, record_type), rdata) {
+                count += 1;
+                let owner = || Name::from_wire(owner).unwrap_or_else(|_| zone.clone());
+                first.get_or_insert_with(|| ZoneWarning::RepeatedOrigin {
+                    owner: owner(),
+                    repeated,
+                    place: Place::default(),
+                });
+            }
+        });
+    }
+    (first, count.saturating_sub(1))
 }
 
 /// The version that the differences lead to; each of them to a version that is sound.

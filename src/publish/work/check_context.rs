@@ -7,15 +7,19 @@ use tokio::sync::oneshot;
 
 use crate::publish::accept::{Digest, Force};
 use crate::publish::difference::{Applied, Difference};
-use crate::publish::error::{ApplyError, OfferError};
+use crate::publish::error::{AcceptError, ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
+use crate::publish::source::SourceKey;
+use crate::publish::source::mounts::MountTable;
 use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
+use crate::publish::work::entry::RefusedOffer;
+use crate::wire::Serial;
 use crate::zone::{Published, Zone};
 use crate::zonefile::FileProgress;
 
@@ -39,6 +43,8 @@ pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) partial: bool,
     /// The directories that could not be read.
     pub(in crate::publish) unseen: Arc<Unseen>,
+    /// Which paths lead to another file system.
+    pub(in crate::publish) mounts: Arc<MountTable>,
     /// Whether the first load goes on: then zones are not announced in the log one by one.
     pub(in crate::publish) first: bool,
 }
@@ -50,6 +56,15 @@ impl std::fmt::Debug for CheckContext {
             .field("settings_generation", &self.settings_generation)
             .finish_non_exhaustive()
     }
+}
+
+/// Why nothing was done in a check.
+#[derive(Debug)]
+pub(in crate::publish) enum GivenBack {
+    /// The zone is large and was not known to be.
+    TooLarge,
+    /// It includes files on other file systems: it is to be checked with this group.
+    Elsewhere(SourceKey),
 }
 
 /// What checks ask for.
@@ -83,6 +98,10 @@ pub(in crate::publish) enum Offered {
     Whole(Box<Offer>),
     /// Differences in a row, to the version that is served.
     Differences(OfferedDifferences),
+    /// A version of a primary that was refused, and that an operator accepts.
+    Refused(Box<RefusedOffer>, Reply<Serial, AcceptError>),
+    /// Nothing: no primary has the version any more that was refused.
+    Withdrawn,
 }
 
 /// Differences in a row.
@@ -101,6 +120,8 @@ pub(in crate::publish) enum Answer {
     Whole(OfferReply, Result<(), OfferError>),
     /// Of differences.
     Differences(Reply<Applied, ApplyError>, Result<Applied, ApplyError>),
+    /// Of a refused version that was accepted: the serial that is served.
+    Accepted(Reply<Serial, AcceptError>, Result<Serial, AcceptError>),
 }
 
 impl Answer {
@@ -109,6 +130,7 @@ impl Answer {
         match self {
             Self::Whole(reply, outcome) => drop(reply.send(outcome)),
             Self::Differences(reply, outcome) => drop(reply.send(outcome)),
+            Self::Accepted(reply, outcome) => drop(reply.send(outcome)),
         }
     }
 }

@@ -21,8 +21,9 @@ use tokio::sync::Notify;
 
 use crate::publish::error::PublishError;
 use crate::publish::settings::{Deploy, Rules, Settings};
+use crate::publish::source::mounts::MountTable;
 use crate::publish::source::watch::Watch;
-use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::opener::{self, OpenerParts, StateOpener};
 use crate::publish::verify::Verify;
 use crate::publish::work::board::Board;
 use crate::publish::work::check_context::{CheckContext, Offered};
@@ -45,6 +46,9 @@ const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// How often it is found out whether the threads at work go on.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How long a start waits for a state directory that does not answer: as long as for a directory of zones.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Everything the publisher owns.
 pub(in crate::publish) struct Core {
     pub(in crate::publish) settings: Arc<Settings>,
@@ -54,6 +58,7 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) settings_generation: u32,
     pub(in crate::publish) zones: BTreeMap<Name, Entry>,
     pub(in crate::publish) sources: Sources,
+    pub(in crate::publish) mounts: Arc<MountTable>,
     pub(in crate::publish) watching: Watching,
     pub(in crate::publish) keeping: Keeping,
     pub(in crate::publish) looks: Looks,
@@ -96,8 +101,10 @@ impl Core {
     ) -> Result<Self, PublishError> {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
         let history_bounds = Arc::new(Mutex::new(settings.history));
-        let state =
-            StateDirectory::open(settings.state_directory.as_deref(), &wake, &pulse, &history_bounds)?;
+        let mut opener = StateOpener::default();
+        let directory = settings.state_directory.as_deref();
+        let parts = OpenerParts { directory, wake: &wake, pulse: &pulse, bounds: &history_bounds };
+        let state = opener.open_at_start(&parts, START_PATIENCE).transpose()?.unwrap_or_else(opener::silent);
         let board =
             Board::start(wake.clone(), pulse.clone()).map_err(|source| PublishError::Thread { source })?;
         let now = Instant::now();
@@ -108,8 +115,9 @@ impl Core {
             settings_generation: 0,
             zones: BTreeMap::new(),
             sources: Sources::default(),
+            mounts: Arc::default(),
             watching: Watching::new(Watch::start(wake.clone(), pulse.clone()), now),
-            keeping: Keeping::new(state, history_bounds),
+            keeping: Keeping::new((state, opener), history_bounds),
             looks: Looks::new(now),
             reporting: Reporting::new(now),
             board,
@@ -157,8 +165,15 @@ impl Core {
         self.give_up_stalled();
         self.probe_sources(now);
         self.report_kept(now);
+        if self.keeping.opener.is_pending() {
+            self.take_opened_state();
+        }
         if now >= self.watching.retry_postponed && !self.watching.postponed.is_empty() {
             self.watching.retry_postponed = now + BUSY_RETRY;
+            if self.keeping.state.unread().is_some() {
+                // Some wait for what is kept of them.
+                self.take_opened_state();
+            }
             for name in std::mem::take(&mut self.watching.postponed) {
                 self.push(&name, false);
             }
@@ -243,6 +258,7 @@ impl Core {
             writers: self.watching.watch.clone(),
             partial,
             unseen: self.sources.unseen(),
+            mounts: self.mounts.clone(),
             first,
         });
         self.context = Some(context.clone());

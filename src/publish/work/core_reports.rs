@@ -12,6 +12,7 @@ use crate::publish::report::{Report, WatchState};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::work::core::Core;
+use crate::publish::work::entry::Entry;
 use crate::wire::Name;
 
 impl Core {
@@ -31,9 +32,14 @@ impl Core {
     pub(in crate::publish) fn report_changed(&mut self) {
         let start = Instant::now();
         let mut news = Vec::new();
+        let settings = self.settings.clone();
+        let takes_updates = |name: &Name| settings.databases.contains(name);
         if std::mem::take(&mut self.reporting.all_are_news) {
             let is_checked = self.zones.iter_mut().filter(|(_, entry)| entry.is_checked);
-            news.extend(is_checked.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
+            let report = |(name, entry): (&Name, &mut Entry)| {
+                (name.clone(), Some(Arc::new(entry.report(takes_updates(name)))))
+            };
+            news.extend(is_checked.map(report));
             // Of a zone that is held there is more to say.
             match self.keeping.holds.all() {
                 None => self.reporting.news.extend(self.keeping.holds.named().cloned()),
@@ -43,7 +49,7 @@ impl Core {
         for name in std::mem::take(&mut self.reporting.news) {
             let held = self.held(&name);
             let report = self.zones.get_mut(&name).map(|entry| {
-                let mut report = entry.report();
+                let mut report = entry.report(takes_updates(&name));
                 report.faults.extend(held);
                 Arc::new(report)
             });

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
-use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::SerialRule;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::directory::{StateDirectory, StateError};
+use crate::publish::state::opener::OpenerParts;
 use crate::publish::state::reading::{Damaged, KeptError};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
@@ -25,6 +25,8 @@ use crate::publish::work::entry::{Entry, WorkState};
 
 /// While versions are being kept, how often a report says how many are not yet.
 const KEPT_SOON: Duration = Duration::from_secs(1);
+/// How long it is waited for a state directory that is opened again.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// At the end of the process what is not kept yet may take this long: an init system waits longer before it kills.
 const KEEP_AT_END: Duration = Duration::from_secs(20);
 
@@ -136,6 +138,9 @@ impl Core {
         let names = |zones: Vec<(&Name, &Entry)>| zones.into_iter().map(|(name, _)| name.clone()).collect();
         (self.keeping.after_check, self.keeping.unkept) = (names(after_check), names(now));
         self.keep_all_members();
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.keep_rows_soon(ZoneRows::KnownReleases);
+        }
         self.keep_again();
     }
 
@@ -150,41 +155,42 @@ impl Core {
         }
     }
 
-    /// Tries to open a state directory that could not be written.
-    pub(in crate::publish) fn open_state_again(&mut self) {
-        let StateDirectory::Unwritable { store, .. } = &*self.keeping.state else { return };
+    /// Tries to open a state directory that could not be written; whether it can be read or written now. Waits for it no longer than
+    /// [`PATIENCE`].
+    pub(in crate::publish) fn open_state_again(&mut self) -> bool {
+        let StateDirectory::Unwritable { store, .. } = &*self.keeping.state else { return false };
         let store = store.clone();
-        self.context = None;
-        let mut listed = store.as_ref().is_none_or(|store| store.unread().is_none());
+        let listed = store.as_ref().is_some_and(|store| store.unread().is_none());
+        let was_pending = self.keeping.opener.is_pending();
+        let parts = OpenerParts {
+            directory: self.settings.state_directory.as_deref(),
+            wake: &self.wake,
+            pulse: &self.pulse,
+            bounds: &self.keeping.history_bounds,
+        };
         let opened = match store {
             // What was read there, the ends of the steps among it, stays known. A check that goes on reads from it, too.
-            Some(store) => match store.lock_and_probe() {
-                Ok(()) => StateWriter::start(store, self.wake.clone(), self.pulse.clone())
-                    .map(StateDirectory::Kept)
-                    .map_err(|source| PublishError::Thread { source }),
-                Err(why) => {
-                    Ok(StateDirectory::Unwritable { store: Some(store), error: StateError::new(why) })
-                }
-            },
-            None => {
-                let directory = self.settings.state_directory.as_deref();
-                StateDirectory::open(directory, &self.wake, &self.pulse, &self.keeping.history_bounds)
-                    .inspect(|_| {
-                        // Nothing is known of what the directory holds.
-                        self.zones.values_mut().for_each(|entry| entry.durable = false);
-                        listed = false;
-                    })
-            }
+            Some(store) => self.keeping.opener.open_to_write(store, &parts, PATIENCE),
+            None => self.keeping.opener.open(&parts, PATIENCE),
         };
+        let Some(opened) = opened else {
+            if !was_pending {
+                tracing::warn!("the state directory does not answer");
+            }
+            return false;
+        };
+        self.context = None;
         let opened = opened
             .unwrap_or_else(|why| StateDirectory::Unwritable { store: None, error: StateError::new(why) });
         self.keeping.state = Arc::new(opened);
-        if !listed && self.keeping.state.unread().is_none() {
+        let is_read = !listed && self.keeping.state.unread().is_none();
+        if is_read {
+            // Nothing was known of what the directory holds.
             self.zones.values_mut().for_each(|entry| entry.durable = false);
             self.list_state();
         }
         self.keeping.history.follow(self.keeping.state.database());
-        let Some(writer) = self.keeping.state.writer() else { return };
+        let Some(writer) = self.keeping.state.writer() else { return is_read };
         if self.reporting.settled {
             writer.begin();
         }
@@ -192,6 +198,15 @@ impl Core {
         self.list_holds_again();
         let unkept = self.zones.iter().filter(|(_, entry)| entry.is_to_keep());
         self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
+        true
+    }
+
+    /// Goes on with a state directory that answers again, or can be read.
+    pub(in crate::publish) fn take_opened_state(&mut self) {
+        if self.open_state_again() {
+            self.keep_again();
+            self.check_all();
+        }
     }
 
     /// The timers of secondary zones that the last process kept; none if they cannot be read.

@@ -1,6 +1,7 @@
 //! One zone, as the publisher keeps it between two checks. There may be hundreds of thousands: what is rare is in a
 //! box, what is the same for many is shared.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,13 +24,24 @@ pub(in crate::publish) const LARGE: u64 = 1 << 20;
 
 /// Checks in a row that cannot read what the state directory has of a zone, half a second apart, until it is looked at with all others
 /// only, and what its primaries offer is taken.
-const MOST_UNREAD: u8 = 20;
+pub(in crate::publish) const MOST_UNREAD: u8 = 20;
 
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]
 pub(in crate::publish) struct Denied {
     pub(in crate::publish) serial: Serial,
     pub(in crate::publish) digest: Digest,
+}
+
+/// A version of a primary that was refused and is kept: an operator may let just this one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::publish) struct RefusedOffer {
+    pub(in crate::publish) serial: Serial,
+    pub(in crate::publish) primary: SocketAddr,
+    /// The zone file that has it.
+    pub(in crate::publish) path: PathBuf,
+    /// SHA-256 over the octets of that file.
+    pub(in crate::publish) octets: Digest,
 }
 
 /// What the work on a zone is at.
@@ -70,8 +82,12 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) files: Files,
     /// Whether `files` gave the version of `header`, or what differences led on from.
     pub(in crate::publish) files_are_accepted: bool,
+    /// The group of zones that it is checked with, if it includes files on other file systems than its own.
+    pub(in crate::publish) includes_in: Option<Box<SourceKey>>,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
+    /// The version of a primary that was refused last, if nothing has passed since.
+    pub(in crate::publish) refused_offer: Option<Box<RefusedOffer>>,
     /// The version that the operator lets pass.
     pub(in crate::publish) forced: Option<Box<Denied>>,
     /// Whether a version is in service.
@@ -207,6 +223,12 @@ impl Entry {
         }
     }
 
+    /// The serial of the refused version that an operator may let pass.
+    fn refused_serial(&self) -> Option<Serial> {
+        let offered = self.refused_offer.as_ref().map(|offer| offer.serial);
+        self.denied.as_ref().map(|denied| denied.serial).or(offered)
+    }
+
     /// Notes a version that the operator may let pass all the same.
     pub(in crate::publish) fn deny(
         &mut self,
@@ -218,6 +240,14 @@ impl Entry {
         self.denied = Some(Box::new(Denied { serial, digest }));
         let (path, zone) = (path.to_path_buf(), zone.clone());
         self.verdict = Some(Box::new(Fault::Refused { path, refused, zone, serial }));
+    }
+
+    /// No primary has the version any more that was refused.
+    pub(in crate::publish) fn withdraw_refusal(&mut self) {
+        self.refused_offer = None;
+        if matches!(self.verdict.as_deref(), Some(Fault::RefusedOffer { .. })) {
+            self.verdict = None;
+        }
     }
 
     /// Notes that the look at it panicked; it is tried again when its file changes.
@@ -289,6 +319,18 @@ impl Entry {
         stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())
     }
 
+    /// Where the version that stands came from: a file, or in words where no file holds what is served.
+    fn source(&self, takes_updates: bool) -> Arc<Path> {
+        let has_differences = self.header.as_ref().is_some_and(|header| header.standing.has_differences());
+        match self.header.as_ref().map(|header| &header.provenance) {
+            Some(_) if has_differences && takes_updates => PathBuf::from("updates").into(),
+            Some(Provenance::Transfer { primary }) if has_differences && *primary != MADE_HERE => {
+                PathBuf::from(format!("primary {primary}, and differences since")).into()
+            }
+            _ => self.path(),
+        }
+    }
+
     /// Whether a version was refused because the zone is held.
     pub(in crate::publish) fn is_refused_as_held(&self) -> bool {
         matches!(self.verdict.as_deref(), Some(Fault::Refused { refused: Refused::Held { .. }, .. }))
@@ -336,29 +378,32 @@ impl Entry {
             (None, None) => true,
             _ => false,
         };
-        let serial = |entry: &Self| entry.denied.as_ref().map(|denied| denied.serial);
         same_header
             && self.state() == other.state()
             && self.serving == other.serving
             && self.durable == other.durable
-            && serial(self) == serial(other)
+            && self.found.is_some() == other.found.is_some()
+            && self.refused_serial() == other.refused_serial()
             && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
     }
 
     /// What is said of it.
-    pub(in crate::publish) fn report(&mut self) -> ZoneReport {
+    pub(in crate::publish) fn report(&mut self, takes_updates: bool) -> ZoneReport {
         let (state, since) = self.note_state();
         let standing = self.header.as_ref().filter(|_| self.serving);
+        let of_file =
+            standing.filter(|header| !takes_updates && matches!(header.provenance, Provenance::File { .. }));
         ZoneReport {
             state,
             since,
             serial: standing.map(|header| header.standing.serial),
-            source_serial: standing.and_then(|header| header.standing.other_source_serial()),
+            source_serial: of_file.and_then(|header| header.standing.other_source_serial()),
             records: standing.map_or(0, |header| header.standing.records),
-            source: self.path(),
+            source: self.source(takes_updates),
+            has_file: self.found.is_some(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
-            refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,
             is_catalog: self.is_catalog,

@@ -100,8 +100,7 @@ impl Job {
             Task::Includes(files) => {
                 let mut set = WatchSet::default();
                 files.take()?.iter().for_each(|file| set.trace(file));
-                let added =
-                    self.context.watch.as_ref().is_some_and(|watch| watch.set(&SourceKey::None, &set));
+                let added = self.context.watch.as_ref().is_some_and(|watch| watch.set(&self.key, &set));
                 added.then_some(JobStep::LookAtAll)
             }
             Task::Unwatch(key) => {

@@ -7,6 +7,7 @@ use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::holds::Holds;
+use crate::publish::state::opener::StateOpener;
 use crate::publish::work::member_list::Members;
 use crate::publish::work::removed_list::RemovedZones;
 use crate::wire::Name;
@@ -15,6 +16,7 @@ use crate::wire::Name;
 #[derive(Debug)]
 pub(in crate::publish) struct Keeping {
     pub(in crate::publish) state: Arc<StateDirectory>,
+    pub(in crate::publish) opener: StateOpener,
     /// What was kept of the steps of zones, and how much that may be of each.
     pub(in crate::publish) history: History,
     pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
@@ -32,9 +34,13 @@ pub(in crate::publish) struct Keeping {
 
 impl Keeping {
     /// In this directory.
-    pub(in crate::publish) fn new(state: StateDirectory, history_bounds: Arc<Mutex<HistoryBounds>>) -> Self {
+    pub(in crate::publish) fn new(
+        (state, opener): (StateDirectory, StateOpener),
+        history_bounds: Arc<Mutex<HistoryBounds>>,
+    ) -> Self {
         Self {
             state: Arc::new(state),
+            opener,
             history: History::default(),
             history_bounds,
             unkept: BTreeSet::new(),

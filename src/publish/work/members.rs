@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
-use crate::clock::unix_now;
+use crate::clock::Moment;
 use crate::publish::state::members::KeptMember;
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::work::core::Core;
@@ -67,6 +67,7 @@ impl Core {
         for (name, until) in removed {
             let Some(member) = self.keeping.members.all.get_mut(&name) else { continue };
             member.kept_until = Some(until);
+            self.keeping.members.retention.begin(&name, until, Moment::now());
             kept.push((name.clone(), Some(member.clone())));
             gone.push(name);
         }
@@ -151,15 +152,18 @@ impl Core {
         }
     }
 
+    /// Forgets what was kept of zones whose time is over, now and then: a clock that jumped may have put it off.
+    pub(in crate::publish) fn forget_old_members(&mut self) {
+        let mut kept = Vec::new();
+        self.forget_the_old(&mut kept);
+        self.keep_members(kept);
+    }
+
     /// Forgets what was kept of zones whose time is over. One that is served again by another way is no business of ours.
     fn forget_the_old(&mut self, kept: &mut Vec<(Name, Option<KeptMember>)>) {
-        let now = unix_now();
-        let is_over = |member: &KeptMember| member.kept_until.is_some_and(|until| until <= now);
-        let all = self.keeping.members.all.iter();
-        let old: Vec<Name> =
-            all.filter(|(_, member)| is_over(member)).map(|(name, _)| name.clone()).collect();
+        let (old, later) = self.keeping.members.take_due(Moment::now());
+        kept.extend(later);
         for name in old {
-            self.keeping.members.all.remove(&name);
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
                 self.forget_member(&name);

@@ -7,6 +7,8 @@ pub(in crate::publish) mod core;
 mod core_reports;
 mod core_state;
 pub(in crate::publish) mod entry;
+mod include_watch;
+mod included;
 mod job;
 mod keeping;
 #[cfg(test)]
@@ -16,9 +18,10 @@ pub(in crate::publish) mod liveness;
 mod member_list;
 pub(in crate::publish) mod members;
 mod notifications;
+mod offers;
 pub(in crate::publish) mod order;
 mod orders;
-mod orders_hold;
+pub(in crate::publish) mod orders_hold;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/overflow.rs"]
 mod overflow_tests;
@@ -42,5 +45,6 @@ mod sources;
 mod unread_tests;
 mod watching;
 pub(in crate::publish) mod zone_check;
+mod zone_includes;
 pub(in crate::publish) mod zone_kept;
 mod zone_steps;

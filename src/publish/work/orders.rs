@@ -59,6 +59,14 @@ impl Core {
         serial: Serial,
         reply: Reply<Serial, AcceptError>,
     ) {
+        let refused = self.zones.get(&zone).filter(|entry| entry.denied.is_none());
+        if let Some(refused) = refused.and_then(|entry| entry.refused_offer.clone()) {
+            let other = AcceptError::OtherSerial { refused: refused.serial, asked: serial };
+            return match refused.serial == serial {
+                true => self.judge(zone, Offered::Refused(refused, reply)),
+                false => drop(reply.send(Err(other))),
+            };
+        }
         match self.force(&zone, serial) {
             Ok(digest) => self.ask(Some(&zone.clone()), Some(Then::Accepted(zone, digest, reply))),
             Err(error) => drop(reply.send(Err(error))),
@@ -80,6 +88,17 @@ impl Core {
         entry.forced = Some(denied);
         entry.read = false;
         Ok(digest)
+    }
+
+    /// No primary of these zones has the version any more that was refused.
+    pub(in crate::publish) fn withdraw_refusals(&mut self, zones: Vec<Name>) {
+        self.take_results();
+        for zone in zones {
+            if self.is_from_primaries(&zone) {
+                // In its turn: what is offered before this is judged before it.
+                self.judge(zone, Offered::Withdrawn);
+            }
+        }
     }
 
     /// Has differences applied, now or when the zone is not being checked any more.
@@ -118,7 +137,7 @@ impl Core {
     /// Has what is offered judged, kept and served by a thread of its own lane, or lets it wait for the check that goes on.
     fn judge(&mut self, name: Name, offered: Offered) {
         let rule = match offered {
-            Offered::Whole(_) => SerialRule::Strict,
+            Offered::Whole(_) | Offered::Refused(..) | Offered::Withdrawn => SerialRule::Strict,
             Offered::Differences(..) => self.rules.of(&name),
         };
         let Some(entry) = self.zones.get_mut(&name) else { return };
@@ -129,7 +148,8 @@ impl Core {
         let lane = match &offered {
             // A large one takes a thread for long, and is written alone.
             Offered::Whole(offer) if offer.zone.record_count() > MOST_RECORDS => Lane::General,
-            Offered::Whole(_) | Offered::Differences(..) => Lane::Change,
+            Offered::Refused(..) => Lane::General,
+            Offered::Whole(_) | Offered::Differences(..) | Offered::Withdrawn => Lane::Change,
         };
         let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);
         // It goes on from what is served.

@@ -3,6 +3,7 @@
 //! An order flows in, the answer flows out when a restart would know of it. A held zone goes on being served, probed and sent to
 //! secondaries; what is new is refused until the hold ends, but for what an operator forces.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -15,17 +16,45 @@ use crate::publish::state::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold,
 use crate::publish::work::core::Core;
 use crate::wire::Name;
 
+/// Zones of one order that are named in the log.
+const MOST_LOGGED: usize = 100;
+
+/// Zones that are held at the version that is served, or no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The zones.
+    pub zones: Vec<Name>,
+    /// Whether a restart will know of it.
+    pub is_kept: bool,
+}
+
+/// Which zones an order is about.
+#[derive(Clone, Debug)]
+pub enum HoldZones {
+    /// Those of these that are known, or are held.
+    These(Vec<Name>),
+    /// All.
+    All,
+}
+
 impl Core {
     /// Takes in which zones were held before a restart. Where that cannot be read, all are: a version that an operator keeps away must
     /// not pass because a file is damaged.
     pub(in crate::publish) fn list_holds(&mut self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        let holds = match holds::read(directory) {
+        let found = match self.keeping.opener.is_pending() {
+            false => holds::read(directory),
+            // Nor does the file answer.
+            true => Err(DamagedHolds::unread("the state directory does not answer")),
+        };
+        let is_unread = self.keeping.opener.is_pending();
+        let holds = match found {
             Ok(holds) => holds,
             Err(DamagedHolds { is_empty: true, .. }) if !self.has_taken_over_holds() => Holds::default(),
             Err(DamagedHolds { mut readable, error, .. }) => {
-                let reason =
-                    format!("{HELD_ZONES} could not be read ({error}); a copy is {HELD_ZONES}.damaged");
+                let copy =
+                    if is_unread { String::new() } else { format!("; a copy is {HELD_ZONES}.damaged") };
+                let reason = format!("{HELD_ZONES} could not be read ({error}){copy}");
                 readable.insert_all(Hold::new(&reason));
                 if self.keeping.state.writer().is_some()
                     && let Err(error) = holds::write(directory, &readable)
@@ -67,6 +96,10 @@ impl Core {
     /// Reads again which zones are held: the directory could not be written, and so no order was taken since.
     pub(in crate::publish) fn list_holds_again(&mut self) {
         self.list_holds();
+        for (name, entry) in &mut self.zones {
+            // What was refused because nobody knew is judged again.
+            entry.read &= !entry.is_refused_as_held() || self.keeping.holds.get(name).is_some();
+        }
         self.reporting.all_are_news = true;
     }
 
@@ -76,52 +109,88 @@ impl Core {
         Some(SourceFault::AllHeld { since: *since, reason: reason.to_string() })
     }
 
-    /// Holds a zone for this reason, or with `None` no longer.
+    /// Holds zones for this reason, or with `None` no longer. All at once: the file of the holds is written once.
     pub(in crate::publish) fn hold(
         &mut self,
-        zone: &Name,
+        zones: HoldZones,
         reason: Option<String>,
-        reply: oneshot::Sender<Result<bool, HoldError>>,
+        reply: oneshot::Sender<Result<Held, HoldError>>,
     ) {
         let is_held = reason.is_some();
         let was_of_all = self.keeping.holds.all().is_some();
-        let outcome = self.set_hold(zone, reason);
-        if outcome.is_ok() {
-            match is_held {
-                true => tracing::warn!(%zone, "the zone is held at the version that is served"),
-                false => tracing::warn!(%zone, "the zone is held no longer"),
+        let outcome = self.with_holds(zones, reason.as_deref()).and_then(|(zones, holds)| {
+            let is_kept = self.keep_holds(holds)?;
+            Ok(Held { zones, is_kept })
+        });
+        if let Ok(Held { zones, .. }) = &outcome {
+            for zone in zones.iter().take(MOST_LOGGED) {
+                match is_held {
+                    true => tracing::warn!(%zone, "the zone is held at the version that is served"),
+                    false => tracing::warn!(%zone, "the zone is held no longer"),
+                }
+            }
+            if let more @ 1.. = zones.len().saturating_sub(MOST_LOGGED) {
+                tracing::warn!(more, is_held, "and more zones");
             }
             // What checks may use has changed.
             self.context = None;
-            self.reporting.news.insert(zone.clone());
+            self.reporting.news.extend(zones.iter().cloned());
             match self.keeping.holds.all().is_some() == was_of_all {
                 true => self.report_changed(),
                 // One fault less.
                 false => self.report_all(),
             }
-            if let Some(entry) = self.zones.get_mut(zone).filter(|_| !is_held) {
-                entry.read = false;
-                self.push(zone, true);
+            for zone in zones.iter().filter(|_| !is_held) {
+                if let Some(entry) = self.zones.get_mut(zone) {
+                    entry.read = false;
+                    self.push(zone, true);
+                }
             }
         }
         // Who ordered it may be gone.
         let _ = reply.send(outcome);
     }
 
-    fn set_hold(&mut self, zone: &Name, reason: Option<String>) -> Result<bool, HoldError> {
+    /// The holds as they are to be, and of which zones that is new.
+    fn with_holds(
+        &self,
+        zones: HoldZones,
+        reason: Option<&str>,
+    ) -> Result<(Vec<Name>, Arc<Holds>), HoldError> {
         let mut holds = Holds::clone(&self.keeping.holds);
-        match reason {
-            Some(_) if !self.zones.contains_key(zone) => {
-                return Err(HoldError::NoSuchZone { zone: zone.clone() });
+        let ends_all = matches!((&zones, &reason), (HoldZones::All, None));
+        let zones: Vec<Name> = match zones {
+            HoldZones::These(zones) => zones,
+            HoldZones::All => {
+                // A zone that is held by name need not be known.
+                let all: BTreeSet<&Name> = self.zones.keys().chain(holds.named()).collect();
+                all.into_iter().cloned().collect()
             }
-            Some(reason) => holds.insert(zone.clone(), Hold::new(&reason)),
-            None if !holds.remove(zone) => return Err(HoldError::NotHeld { zone: zone.clone() }),
-            None => {}
+        };
+        let hold = reason.map(Hold::new);
+        let mut set = |zone: &Name| match &hold {
+            Some(hold) => {
+                let is_known = self.zones.contains_key(zone);
+                is_known.then(|| holds.insert(zone.clone(), hold.clone())).is_some()
+            }
+            None => holds.remove(zone),
+        };
+        let zones: Vec<Name> = zones.into_iter().filter(|zone| set(zone)).collect();
+        if zones.is_empty() && !(ends_all && holds.all().is_some()) {
+            return Err(if hold.is_some() { HoldError::NoSuchZone } else { HoldError::NotHeld });
         }
-        if self.reporting.settled {
+        if ends_all {
+            holds = Holds::default();
+        } else if self.reporting.settled {
             holds.end_all(self.zones.len(), self.zones.keys());
         }
-        let (before, holds) = (self.keeping.holds.clone(), Arc::new(holds));
+        let holds = Arc::new(holds);
+        Ok((zones, holds))
+    }
+
+    /// Keeps them, and puts them in force; whether a restart will know of it.
+    fn keep_holds(&mut self, holds: Arc<Holds>) -> Result<bool, HoldError> {
+        let before = self.keeping.holds.clone();
         let kept = match &*self.keeping.state {
             StateDirectory::None => Ok(false),
             StateDirectory::Kept(writer) => writer.keep_holds(before, holds.clone()).map(|()| true),

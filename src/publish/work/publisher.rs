@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Latest, Reader};
-use crate::telemetry::{Beat, keep_running};
+use crate::telemetry::{Beat, ContentSums, keep_running};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Published, Zone};
 use crate::zonefile::{check_rdata, digest};
@@ -38,6 +38,7 @@ use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
+use crate::publish::work::orders_hold::{Held, HoldZones};
 use crate::publish::work::owner::OwnerThread;
 use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
@@ -56,6 +57,7 @@ pub struct PublisherHandle {
     report: Reader<Report>,
     beat: Beat,
     pulse: Arc<Pulse>,
+    contents: Arc<ContentSums>,
     history: History,
     /// The timers that the last process kept.
     timers: HashMap<Name, ZoneTimers>,
@@ -76,9 +78,10 @@ enum Command {
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<Serial, AcceptError>>),
     Apply(Name, OfferedDifferences),
-    Hold(Name, Option<String>, oneshot::Sender<Result<bool, HoldError>>),
+    Hold(HoldZones, Option<String>, oneshot::Sender<Result<Held, HoldError>>),
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
+    Withdrawn(Vec<Name>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
     State(oneshot::Sender<Arc<StateDirectory>>),
     Members(Box<MemberChanges>, oneshot::Sender<()>),
@@ -97,6 +100,7 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
+        let contents = core.verify.contents();
         let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
         let releases = core.kept_releases();
         let members = core.keeping.members.all.clone();
@@ -134,7 +138,19 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, members, releases, stop, ended })
+        Ok(PublisherHandle {
+            commands,
+            report,
+            beat,
+            pulse,
+            contents,
+            history,
+            timers,
+            members,
+            releases,
+            stop,
+            ended,
+        })
     }
 }
 
@@ -147,6 +163,11 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// By bucket, sums over the contents of what is served, as far as their digests are made.
+    pub fn contents(&self) -> Arc<ContentSums> {
+        self.contents.clone()
     }
 
     /// The timers of secondary zones that the last process kept.
@@ -202,6 +223,12 @@ impl PublisherHandle {
     pub async fn tell_expiry(&self, zones: Vec<(Name, Expiry)>) -> bool {
         let (reply, done) = oneshot::channel();
         self.commands.send(Command::Expiry(zones, reply)).await.is_ok() && done.await.is_ok()
+    }
+
+    /// Of these zones no primary has the version any more that was refused: they are served in their newest version. False: the publisher
+    /// has stopped.
+    pub async fn withdraw_refusals(&self, zones: Vec<Name>) -> bool {
+        self.commands.send(Command::Withdrawn(zones)).await.is_ok()
     }
 
     /// The history of zones, to be read from any thread.
@@ -283,11 +310,14 @@ impl PublisherHandle {
         })
     }
 
-    /// Holds a zone at the version that is served, over restarts: no new version passes but one that an operator forces. `None` ends
-    /// that, and the zone's file is judged again. Whether a restart will know of it.
-    pub async fn hold(&self, zone: &Name, reason: Option<String>) -> Result<bool, HoldError> {
+    /// Holds zones at the version that is served, over restarts: no new version passes but one that an operator forces. `None` ends
+    /// that, and the zones' files are judged again. All of them at once, in the time of one.
+    ///
+    /// # Errors
+    /// There is no such zone, none of them is held, or it cannot be kept: then nothing has changed.
+    pub async fn hold(&self, zones: HoldZones, reason: Option<String>) -> Result<Held, HoldError> {
         let (reply, done) = oneshot::channel();
-        let command = Command::Hold(zone.clone(), reason, reply);
+        let command = Command::Hold(zones, reason, reply);
         self.commands.send(command).await.map_err(|_| HoldError::Stopped)?;
         done.await.unwrap_or(Err(HoldError::Stopped))
     }
@@ -452,9 +482,10 @@ fn obey(core: &mut Core, command: Command) {
         Command::Remove(zone, reply) => core.remove(zone, reply),
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, offered) => core.order_differences(zone, offered),
-        Command::Hold(zone, reason, reply) => core.hold(&zone, reason, reply),
+        Command::Hold(zone, reason, reply) => core.hold(zone, reason, reply),
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
+        Command::Withdrawn(zones) => core.withdraw_refusals(zones),
         Command::KeepTimers(timers) => core.keep_timers(timers),
         Command::State(reply) => drop(reply.send(core.keeping.state.clone())),
         Command::Members(changes, reply) => core.change_members(*changes, reply),

@@ -3,15 +3,12 @@
 //! Zones that go flow in, entries for those that come back flow out, which begin with what is kept. So a `[[zone]]` that is missing in one
 //! reload, or a directory that is mistyped, costs neither the only copy of a zone that takes updates nor the serials that were served.
 
-use crate::clock::unix_now;
+use crate::clock::Moment;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;
-
-/// For how many seconds: a month, in which somebody misses the zone.
-const KEPT: u64 = 30 * 86_400;
 
 impl Core {
     /// Learns from the state directory which zones left the configuration.
@@ -27,7 +24,7 @@ impl Core {
     /// A zone left the configuration, and something may be kept of it.
     pub(in crate::publish) fn keep_aside(&mut self, zone: &Name) {
         if !matches!(*self.keeping.state, StateDirectory::None) {
-            self.keeping.removed.add(zone.clone(), unix_now() + KEPT);
+            self.keeping.removed.add(zone.clone(), Moment::now());
         }
     }
 
@@ -50,11 +47,7 @@ impl Core {
     pub(in crate::publish) fn keep_removed(&mut self) {
         let state = self.keeping.state.clone();
         let Some(writer) = state.writer() else { return };
-        let now = unix_now();
-        let all = self.keeping.removed.until.iter();
-        let old: Vec<Name> = all.filter(|(_, until)| **until <= now).map(|(zone, _)| zone.clone()).collect();
-        for zone in old {
-            self.keeping.removed.take(&zone);
+        for zone in self.keeping.removed.take_old(Moment::now()) {
             if !self.zones.contains_key(&zone) && !self.keeping.members.all.contains_key(&zone) {
                 tracing::info!(%zone, "the zone left the configuration long ago: what was kept of it is forgotten");
                 writer.forget_soon(&zone);

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::publish::fault::SourceFault;
-use crate::publish::settings::Deploy;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
 use crate::publish::source::{SourceKey, ZoneSource};
-use crate::publish::work::check_context::{Answer, Effects};
+use crate::publish::work::check_context::{Answer, Effects, GivenBack};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
 use crate::publish::work::job::{JobResult, JobStep, Task};
@@ -45,13 +44,13 @@ impl Core {
                 None => self.board.queue.done(&key, lane),
             },
             Work::Zones(key, names) => {
-                let waiting = names.into_iter().filter_map(|name| self.zone_check(name)).collect();
+                let waiting = names.into_iter().filter_map(|name| self.zone_check(name, &key)).collect();
                 self.board.give((lane, key), context, Task::Zones { waiting, current: None });
             }
         }
     }
 
-    fn zone_check(&mut self, name: Name) -> Option<ZoneCheck> {
+    fn zone_check(&mut self, name: Name, group: &SourceKey) -> Option<ZoneCheck> {
         let rule = self.rules.of(&name);
         let entry = self.zones.get_mut(&name)?;
         if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
@@ -64,7 +63,7 @@ impl Core {
         }
         entry.work = WorkState::Running;
         let (size, finds_again) = (entry.size(), std::mem::take(&mut entry.finds_again));
-        Some(ZoneCheck::new((name, entry.clone()), rule, size, finds_again))
+        Some(ZoneCheck::new((name, entry.clone()), rule, (group.clone(), size), finds_again))
     }
 
     /// Takes what has come of jobs.
@@ -119,10 +118,15 @@ impl Core {
 
     /// Takes what came of a check; who waits for it is to be answered.
     fn take_checked(&mut self, checked: ZoneCheck) -> Option<Answer> {
-        let ZoneCheck { name, mut entry, was_stored, mut effects, is_too_large, .. } = checked;
+        let ZoneCheck { name, mut entry, was_stored, mut effects, given_back, .. } = checked;
         let current = self.zones.get_mut(&name)?;
-        if is_too_large {
-            (current.is_large, current.work) = (true, WorkState::Idle);
+        if let Some(given_back) = given_back {
+            current.work = WorkState::Idle;
+            let mut left = None;
+            match given_back {
+                GivenBack::TooLarge => current.is_large = true,
+                GivenBack::Elsewhere(group) => left = current.includes_in.replace(Box::new(group)),
+            }
             // What awaits it goes on to do so: it was not read yet.
             if current.awaited == Awaited::NextCheck {
                 current.awaited = Awaited::ThisCheck;
@@ -130,6 +134,7 @@ impl Core {
             if !self.push(&name, false) {
                 self.release(&name);
             }
+            self.has_left(left);
             return None;
         }
         let again = current.work == WorkState::RunningAgain;
@@ -148,8 +153,11 @@ impl Core {
         if entry.has_refused_change() {
             self.keeping.unkept.insert(name.clone());
         }
+        let left =
+            std::mem::take(&mut current.includes_in).filter(|it| entry.includes_in.as_ref() != Some(it));
         *current = entry;
         current.check_ended(self.looks.round.as_mut());
+        self.has_left(left);
         let answer = effects.answer.take();
         self.take_effects(&name, effects);
         self.keep_after_check(&name);
@@ -207,6 +215,9 @@ impl Core {
 
     fn take_survey(&mut self, ticket: u64, mut survey: Survey) {
         let key = survey.source.key.clone();
+        if matches!(key, SourceKey::Included(..)) {
+            return self.recover(&key);
+        }
         if self.sources.get(&key).is_none() {
             return;
         }
@@ -340,21 +351,23 @@ impl Core {
             let Running { ticket, key, lane, .. } = running.clone();
             self.board.give_up(thread, running);
             let Some(names) = self.board.ended(ticket, &key, lane) else { continue };
-            self.set_idle(names);
+            self.set_idle(names.clone());
             self.stall(&key);
+            self.check_without_included(&key, names);
         }
     }
 
     fn stall(&mut self, key: &SourceKey) {
         // A source that was taken out meanwhile is nobody's.
-        let is_news = self.sources.get(key).is_some() && !self.board.queue.is_stalled(key);
+        let is_news = self.source(key).is_some() && !self.board.queue.is_stalled(key);
         let Some(path) = key.path().filter(|_| is_news) else { return };
         tracing::warn!("{}", SourceFault::Silent { path: path.to_path_buf() });
         self.board.queue.stall(key);
         self.sources.stall(key, FIRST_PROBE);
         self.context = None;
         let (names, _) = self.board.queue.drain(key);
-        self.set_idle(names);
+        self.set_idle(names.clone());
+        self.check_without_included(key, names);
         self.source_done(key);
         let news = self.name_zones(key);
         self.prefer_others(key);
@@ -384,7 +397,7 @@ impl Core {
             }
             self.sources.probed(&key, now, LONGEST_PROBE);
             let context = self.context();
-            let Some(source) = self.sources.get(&key).cloned() else { continue };
+            let Some(source) = self.source(&key) else { continue };
             self.board.give((Lane::Survey, key), context, Task::Survey(Some(source)));
         }
     }
@@ -406,23 +419,8 @@ impl Core {
             tracing::info!("the directory {} answers again", path.display());
         }
         self.sources.recover(key);
+        self.watch_again(key);
         self.context = None;
         self.check_all();
-    }
-
-    /// Watches the files that zones include; a change since they were read is seen by comparing.
-    pub(in crate::publish) fn watch_includes(&mut self) {
-        if !std::mem::take(&mut self.watching.has_new_includes) {
-            return;
-        }
-        let mut files: Vec<_> =
-            self.zones.values().flat_map(|entry| entry.files.included()).map(ToOwned::to_owned).collect();
-        files.sort();
-        files.dedup();
-        if self.settings.deploy == Deploy::Watch && files != self.watching.included {
-            self.watching.included.clone_from(&files);
-            let context = self.context();
-            self.board.give((Lane::General, SourceKey::None), context, Task::Includes(Some(files)));
-        }
     }
 }

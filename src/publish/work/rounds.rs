@@ -178,6 +178,7 @@ impl Core {
         }
         self.complete();
         self.keep_removed();
+        self.forget_old_members();
         self.looks.ended_at = Instant::now();
         (self.looks.panicked, self.looks.retry_at) = (None, None);
         self.report_all();
@@ -263,7 +264,11 @@ impl Entry {
         if queue.is_stalled(&key) {
             return false;
         }
-        self.push_to(queue, &key, name, finds_again);
+        // Where what it includes does not answer, its own file is looked at all the same.
+        let group =
+            self.includes_in.as_deref().filter(|group| self.found.is_some() && !queue.is_stalled(group));
+        let group = group.cloned().unwrap_or(key);
+        self.push_to(queue, &group, name, finds_again);
         true
     }
 

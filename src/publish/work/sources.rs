@@ -236,7 +236,8 @@ impl Sources {
     pub(in crate::publish) fn is_partial(&self, matters: impl Fn(&Path) -> bool) -> bool {
         let is_partial =
             |surveyed: &Surveyed| surveyed.partial || surveyed.unread.iter().any(|(path, _)| matters(path));
-        !self.stalled.is_empty()
+        let is_of_files = |key: &SourceKey| !matches!(key, SourceKey::Included(..));
+        self.stalled.keys().any(is_of_files)
             || self.list.iter().any(|source| self.surveyed.get(&source.key).is_none_or(is_partial))
     }
 
@@ -246,6 +247,8 @@ impl Sources {
         self.surveyed.values().for_each(|surveyed| unseen.add_all(&surveyed.unseen));
         let silent = self.stalled.keys().filter_map(|key| self.get(key));
         silent.for_each(|source| unseen.add_silent(source));
+        let groups = self.stalled.keys().filter(|key| matches!(key, SourceKey::Included(..)));
+        groups.for_each(|key| unseen.add_silent_group(key));
         Arc::new(unseen)
     }
 
@@ -256,8 +259,9 @@ impl Sources {
         matters: impl Fn(&Path) -> bool,
     ) -> (Vec<SourceFault>, Vec<SourceWarning>) {
         let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-        let silent = self.stalled.keys().filter_map(SourceKey::path);
-        faults.extend(silent.map(|path| SourceFault::Silent { path: path.to_path_buf() }));
+        // Two sources may be on one file system.
+        let silent: BTreeSet<&Path> = self.stalled.keys().filter_map(SourceKey::path).collect();
+        faults.extend(silent.into_iter().map(|path| SourceFault::Silent { path: path.to_path_buf() }));
         for surveyed in self.list.iter().filter_map(|source| self.surveyed.get(&source.key)) {
             faults.extend(surveyed.faults.iter().cloned());
             warnings.extend(surveyed.warnings.iter().cloned());

@@ -1,9 +1,10 @@
 //! What is watched, and what was heard of it and not looked at yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::publish::source::SourceKey;
 use crate::publish::source::watch::Watch;
 use crate::wire::Name;
 
@@ -11,8 +12,8 @@ use crate::wire::Name;
 pub(in crate::publish) struct Watching {
     pub(in crate::publish) watch: Watch,
     pub(in crate::publish) heard: HeardChanges,
-    /// The files that zones include, as they are watched.
-    pub(in crate::publish) included: Vec<PathBuf>,
+    /// The files that zones include, as they are watched: those of each group of zones.
+    pub(in crate::publish) included: BTreeMap<SourceKey, Vec<PathBuf>>,
     /// Whether a zone may include other files than before.
     pub(in crate::publish) has_new_includes: bool,
     /// Zones whose file waits for its writer, and when they are tried again.
@@ -26,7 +27,7 @@ impl Watching {
         Self {
             watch,
             heard: HeardChanges::default(),
-            included: Vec::new(),
+            included: BTreeMap::new(),
             has_new_includes: false,
             postponed: BTreeSet::new(),
             retry_postponed: now,

@@ -5,7 +5,10 @@
 
 use crate::publish::fault::Fault;
 use crate::publish::settings::SerialRule;
-use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offered, OfferedDifferences};
+use crate::publish::source::SourceKey;
+use crate::publish::work::check_context::{
+    Answer, CheckContext, Effects, GivenBack, Offered, OfferedDifferences,
+};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Size;
 use crate::publish::work::zone_steps::CheckRun;
@@ -16,6 +19,8 @@ use crate::wire::Name;
 pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) name: Name,
     pub(in crate::publish) rule: SerialRule,
+    /// The group of zones that it is checked with: its threads may wait for the file systems of these.
+    pub(in crate::publish) group: SourceKey,
     /// Whether it may be large; a zone that turns out to be is given back otherwise.
     pub(in crate::publish) size: Size,
     /// The zone, as it was when the check was ordered.
@@ -28,8 +33,8 @@ pub(in crate::publish) struct ZoneCheck {
     offered: Option<Offered>,
     /// What it asks for.
     pub(in crate::publish) effects: Effects,
-    /// Whether nothing was done, because it is large and was not known to be.
-    pub(in crate::publish) is_too_large: bool,
+    /// Why nothing was done.
+    pub(in crate::publish) given_back: Option<GivenBack>,
 }
 
 impl ZoneCheck {
@@ -37,19 +42,20 @@ impl ZoneCheck {
     pub(in crate::publish) fn new(
         (name, entry): (Name, Entry),
         rule: SerialRule,
-        size: Size,
+        (group, size): (SourceKey, Size),
         finds_again: bool,
     ) -> Self {
         Self {
             name,
             rule,
+            group,
             size,
             was_stored: entry.stored,
             entry,
             finds_again,
             offered: None,
             effects: Effects::default(),
-            is_too_large: false,
+            given_back: None,
         }
     }
 
@@ -60,7 +66,7 @@ impl ZoneCheck {
         rule: SerialRule,
         offered: Offered,
     ) -> Self {
-        let check = Self::new((name, entry), rule, Size::Large, false);
+        let check = Self::new((name, entry), rule, (SourceKey::None, Size::Large), false);
         Self { offered: Some(offered), ..check }
     }
 
@@ -78,12 +84,21 @@ impl CheckContext {
             !PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(&check.name)),
             "a test made it\nso"
         );
-        let ZoneCheck { name, rule, size, entry, offered, effects, is_too_large, .. } = check;
+        let ZoneCheck { name, rule, group, size, entry, offered, effects, given_back, .. } = check;
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
         let (context, files_are_known) = (self, false);
-        let mut run =
-            CheckRun { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
+        let mut run = CheckRun {
+            context,
+            served: &served,
+            name,
+            rule,
+            group,
+            effects,
+            size,
+            given_back,
+            files_are_known,
+        };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         run.look_into_state(entry);
         let stays = match (offered.take(), entry.found.clone()) {
@@ -97,6 +112,15 @@ impl CheckContext {
                 run.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
+            (Some(Offered::Refused(refused, reply)), _) => {
+                let outcome = run.accept_refused(entry, &refused);
+                run.effects.answer = Some(Answer::Accepted(reply, outcome));
+                true
+            }
+            (Some(Offered::Withdrawn), _) => {
+                entry.withdraw_refusal();
+                true
+            }
             (None, None) => run.missing(entry),
             (None, Some(found)) => {
                 run.found(entry, &found);
@@ -104,7 +128,7 @@ impl CheckContext {
             }
         };
         run.note_delegation(entry);
-        if *is_too_large {
+        if given_back.is_some() {
             return;
         }
         if !stays {

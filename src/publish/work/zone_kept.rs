@@ -16,7 +16,7 @@ use crate::publish::state::reading::{DamagedSteps, KeptError, Loaded};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
-use crate::publish::work::entry::Entry;
+use crate::publish::work::entry::{Entry, MOST_UNREAD};
 use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
 
@@ -62,13 +62,14 @@ impl CheckRun<'_> {
         }
     }
 
-    /// The whole directory cannot be read. A zone that lives there waits for it.
+    /// The whole directory cannot be read. A zone that lives there waits for it, and one whose serials are made here does for a while: it
+    /// would have to begin with one that is raised.
     fn state_is_unread(&self, entry: &mut Entry, error: String) {
         if entry.serving || entry.header.is_some() {
             return;
         }
         entry.lost = true;
-        if self.is_database() {
+        if self.is_database() || (self.rule == SerialRule::Bump && entry.unread < MOST_UNREAD) {
             (entry.stored, entry.unread) = (true, entry.unread.saturating_add(1));
             let path = self.context.settings.state_directory.clone().unwrap_or_default();
             entry.misplaced = Some(Box::new(Fault::Unreadable { path, error }));

@@ -1,32 +1,31 @@
 //! The steps of one check: what the state directory has, where the file is, reading, judging, what is to be served and kept.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::wire::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
-use crate::publish::accept::Force;
 use crate::publish::accept::{
     Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
-use crate::publish::error::OfferError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::{Dnssec, SerialRule};
+use crate::publish::source::SourceKey;
 use crate::publish::source::read::{Files, holds, read};
 use crate::publish::source::scan::{Found, same_file};
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
-use crate::publish::state::refused;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::validate::delegation::broken_above;
 use crate::publish::validate::validate;
 use crate::publish::verify::before;
 use crate::publish::work::entry::{Entry, LARGE};
 use crate::publish::work::queue::Size;
-use crate::zonefile::{Beside, ReadZone, digest};
+use crate::zonefile::{Beside, IncludeGate, ReadZone, digest};
 
-use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offer};
+use crate::publish::work::check_context::{CheckContext, Effects, GivenBack};
+use crate::publish::work::include_watch::IncludeWatch;
 
 /// One check of one zone.
 pub(in crate::publish) struct CheckRun<'a> {
@@ -35,9 +34,11 @@ pub(in crate::publish) struct CheckRun<'a> {
     pub(in crate::publish) served: &'a Snapshot,
     pub(in crate::publish) name: &'a Name,
     pub(in crate::publish) rule: SerialRule,
+    /// The zones that it is checked with: its thread may wait for the file systems of these.
+    pub(in crate::publish) group: &'a SourceKey,
     pub(in crate::publish) effects: &'a mut Effects,
     pub(in crate::publish) size: Size,
-    pub(in crate::publish) is_too_large: &'a mut bool,
+    pub(in crate::publish) given_back: &'a mut Option<GivenBack>,
     /// Whether the files of the reading are those that the state directory knows.
     pub(in crate::publish) files_are_known: bool,
 }
@@ -83,7 +84,7 @@ impl CheckRun<'_> {
     }
 
     /// The directory of its file cannot be read, and one fault says so for all: of the file nothing new is known.
-    fn unseen(&mut self, entry: &mut Entry) {
+    pub(in crate::publish) fn unseen(&mut self, entry: &mut Entry) {
         if matches!(entry.misplaced.as_deref(), Some(Fault::Vanished { .. } | Fault::Missing { .. })) {
             entry.misplaced = None;
         }
@@ -119,6 +120,9 @@ impl CheckRun<'_> {
         if self.is_database() && self.is_kept_without_file(entry) {
             return;
         }
+        if self.rule == SerialRule::Bump && entry.waits_for_state() {
+            return;
+        }
         if self.context.unseen.hides(&found.key, &found.path)
             && (entry.header.is_some() || found.fault.is_none())
         {
@@ -135,11 +139,14 @@ impl CheckRun<'_> {
         }
         let generation = self.context.settings_generation;
         entry.read &= std::mem::replace(&mut entry.settings_generation, generation) == generation;
+        if !self.may_ask_included(entry, found) {
+            return;
+        }
         if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
         if self.size == Size::Small && entry.files.octets() >= LARGE {
-            *self.is_too_large = true;
+            *self.given_back = Some(GivenBack::TooLarge);
             return;
         }
         if self.is_still_standing(entry, found) {
@@ -153,7 +160,7 @@ impl CheckRun<'_> {
         if !self.is_still_outdated(entry, found) {
             self.read_and_judge(entry, found);
         }
-        if *self.is_too_large {
+        if self.given_back.is_some() {
             return;
         }
         self.restore(entry);
@@ -203,17 +210,27 @@ impl CheckRun<'_> {
         }
     }
 
-    fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
+    pub(in crate::publish) fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.context.settings.limits;
-        let beside =
-            Beside { served: self.served.zone(self.name), file_progress: Some(&self.context.file_progress) };
+        let watched = IncludeWatch::new(&self.context.mounts, &found.path, self.group);
+        let may_include = |path: &Path| watched.may_include(path);
+        let beside = Beside {
+            served: self.served.zone(self.name),
+            file_progress: Some(&self.context.file_progress),
+            includes: Some(IncludeGate(&may_include)),
+        };
         let before = (&entry.files, self.context.settings.settle);
         let writer_of = self.context.writers.writer(self.context.settings.settle);
         let reading = read(&found.path, self.name, (limits, self.most_octets()), before, &writer_of, beside);
         let Some(reading) = reading else {
-            *self.is_too_large = true;
+            *self.given_back = Some(GivenBack::TooLarge);
             return;
         };
+        let (group, is_refused) = watched.end();
+        if let Some(group) = group.as_ref().filter(|_| is_refused) {
+            return self.elsewhere(entry, found, group);
+        }
+        entry.includes_in = group.map(Box::new);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
@@ -255,54 +272,16 @@ impl CheckRun<'_> {
         }
     }
 
-    /// Judges a version that a primary gave. It is in no file, so it is kept before it is served where it replaces another.
-    pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
-        let Offer { zone, digest, primary, force, reply } = offer;
-        self.restore(entry);
-        if let Some(fault) =
-            entry.misplaced.clone().filter(|_| entry.waits_for_state() && force != Force::Order)
-        {
-            // Nothing is known of what it would replace.
-            self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::Unread { fault })));
-            return;
-        }
-        entry.misplaced = None;
-        let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let (forced, rule) = (force >= Force::Anew, SerialRule::Strict);
-        let (is_anew, is_forked) = (force == Force::Anew, force == Force::Forked);
-        let terms = Terms { serial: rule, shrink_limit_percent, forced, is_anew, is_forked, raise: 0 };
-        let serial = zone.serial();
-        // Versions share what is the same: a copy is cheap.
-        let candidate =
-            Candidate { zone: zone.clone(), digest, provenance: Provenance::Transfer { primary } };
-        if let Err(refused) = self.take(entry, candidate, terms) {
-            let kept = self.keep_refused(&zone);
-            entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused, kept }));
-        }
-        let outcome = match &entry.verdict {
-            Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
-            None => Ok(()),
-        };
-        self.effects.answer = Some(Answer::Whole(reply, outcome));
-    }
-
-    /// Keeps a version that was refused and is in no file, for inspection; where, if that could be done.
-    pub(in crate::publish) fn keep_refused(&self, zone: &Zone) -> Option<PathBuf> {
-        let directory = self.context.state.writer()?.store().directory();
-        match refused::keep(directory, zone) {
-            Ok(path) => Some(path),
-            Err(error) => {
-                let (name, serial) = (self.name, zone.serial());
-                tracing::warn!(zone = %name, %serial, %error, "the refused version cannot be kept for inspection");
-                None
-            }
-        }
-    }
-
     /// Judges a version, and has it kept and served if it may replace what stands.
-    fn take(&mut self, entry: &mut Entry, candidate: Candidate, terms: Terms) -> Result<(), Refused> {
+    pub(in crate::publish) fn take(
+        &mut self,
+        entry: &mut Entry,
+        candidate: Candidate,
+        terms: Terms,
+    ) -> Result<(), Refused> {
         let provenance = candidate.provenance.clone();
         (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        entry.refused_offer = None;
         if entry.lost && self.is_database() && !terms.forced {
             // What was kept is the zone: its seed is older.
             return Err(Refused::StateLost);

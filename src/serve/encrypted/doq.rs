@@ -2,6 +2,7 @@
 //!
 //! Early data (0-RTT) is not taken: a replayed query tells an observer of the answer's size what was asked (section 4.5).
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use quinn::{Connection, ConnectionError, ReadError, ReadToEndError, RecvStream, SendStream, VarInt};
@@ -27,8 +28,13 @@ const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 const LENGTH: usize = 2;
 
 /// Serves a connection.
-pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: watch::Receiver<Phase>) {
-    let mut session = Session::new(context.clone(), connection.remote_address().ip(), phase);
+pub(super) async fn serve(
+    connection: Connection,
+    server: SocketAddr,
+    context: Rc<Context>,
+    phase: watch::Receiver<Phase>,
+) {
+    let mut session = Session::new(context.clone(), connection.remote_address().ip(), Some(server), phase);
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept_bi() => accepted,

@@ -28,7 +28,7 @@ pub(super) async fn serve(
     phase: watch::Receiver<Phase>,
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
-    let peer = Peer::new(TransportKind::Dot, address);
+    let peer = Peer::new(TransportKind::Dot, address).asking(stream.get_ref().0.local_addr().ok());
     if task_connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }

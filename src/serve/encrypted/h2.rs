@@ -37,13 +37,14 @@ pub(super) async fn serve(
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
 ) {
+    let server = stream.local_addr().ok();
     let Some(stream) = dot::handshake(stream, tls, &context).await else { return };
     let handshake = builder().handshake::<_, Bytes>(stream);
     let Ok(Ok(mut connection)) = timeout(PATIENCE, handshake).await else {
         context.add(|counters| count(&counters.handshake_failures));
         return;
     };
-    let mut session = Session::new(context.clone(), address, phase);
+    let mut session = Session::new(context.clone(), address, server, phase);
     // Taking requests is also what moves the octets of all streams.
     let mut leaving: Option<Instant> = None;
     loop {

@@ -1,5 +1,6 @@
 //! DNS over HTTPS over HTTP/3 (RFC 8484, RFC 9114).
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
@@ -22,6 +23,7 @@ use super::session::{Answers, Session};
 /// Serves a connection.
 pub(super) async fn serve(
     connection: quinn::Connection,
+    server: SocketAddr,
     path: Rc<str>,
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
@@ -33,7 +35,7 @@ pub(super) async fn serve(
         context.add(|counters| count(&counters.handshake_failures));
         return;
     };
-    let mut session = Session::new(context.clone(), connection.remote_address().ip(), phase);
+    let mut session = Session::new(context.clone(), connection.remote_address().ip(), Some(server), phase);
     loop {
         let accepted = tokio::select! {
             accepted = requests.accept() => accepted,

@@ -207,8 +207,8 @@ async fn take(listener: quic::QuicListener, endpoint: quinn::Endpoint, path: Rc<
     if listener.transport == Transport::Doq {
         listener.run(endpoint, doq::serve, &shared).await;
     } else {
-        let serve = async move |connection, context, phase| {
-            h3::serve(connection, path.clone(), context, phase).await;
+        let serve = async move |connection, server, context, phase| {
+            h3::serve(connection, server, path.clone(), context, phase).await;
         };
         listener.run(endpoint, serve, &shared).await;
     }

@@ -78,7 +78,7 @@ impl QuicListener {
     /// Takes connections until told to stop and hands each to `serve`; tells if the socket is lost.
     pub(super) async fn run<S>(self, endpoint: Endpoint, serve: S, shared: &Shared)
     where
-        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(Connection, SocketAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         let run = async || self.clone().accept(&endpoint, serve.clone(), shared).await;
         keep_going(&self.context.beat, run).await;
@@ -86,7 +86,7 @@ impl QuicListener {
 
     async fn accept<S>(mut self, endpoint: &Endpoint, serve: S, shared: &Shared)
     where
-        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(Connection, SocketAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         loop {
             let incoming = tokio::select! {
@@ -109,7 +109,7 @@ impl QuicListener {
 
     fn take<S>(&self, incoming: Incoming, serve: S)
     where
-        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + 'static,
+        S: AsyncFn(Connection, SocketAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
     {
         let proven = incoming.remote_address_validated();
         if !proven && self.unproven.get() >= UNPROVEN && incoming.may_retry() {
@@ -135,7 +135,7 @@ impl QuicListener {
         unproven: Option<Unproven>,
         serve: S,
     ) where
-        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>),
+        S: AsyncFn(Connection, SocketAddr, Rc<Context>, watch::Receiver<Phase>),
     {
         let connected = match incoming.accept() {
             Ok(connecting) => timeout(PATIENCE, connecting).await.ok().and_then(Result::ok),
@@ -145,7 +145,10 @@ impl QuicListener {
         match connected {
             Some(connection) => {
                 self.context.add(|counters| count(&counters.quic_sessions));
-                serve(connection, self.context, self.phase).await;
+                // The socket may have all addresses; the client asked one of them.
+                let local = connection.local_ip().filter(|_| self.address.ip().is_unspecified());
+                let server = SocketAddr::new(local.unwrap_or(self.address.ip()), self.address.port());
+                serve(connection, server, self.context, self.phase).await;
             }
             None => self.context.add(|counters| count(&counters.handshake_failures)),
         }

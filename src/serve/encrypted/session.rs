@@ -1,6 +1,6 @@
 //! What sessions of many streams have in common (HTTP/2, HTTP/3, QUIC): when they end, and how much they may hold.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -44,6 +44,8 @@ pub(super) struct Answers {
     pub(super) context: Rc<Context>,
     /// The client's.
     address: IpAddr,
+    /// The address that it asks.
+    server: Option<SocketAddr>,
     room: Rc<Semaphore>,
 }
 
@@ -55,16 +57,22 @@ impl Answers {
         transport: TransportKind,
     ) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
         let permit = self.room.acquire().await.ok()?;
-        let peer = Peer::new(transport, self.address);
+        let peer = Peer::new(transport, self.address).asking(self.server);
         Some((self.context.respond(query, peer)?, permit))
     }
 }
 
 impl Session {
-    pub(super) fn new(context: Rc<Context>, address: IpAddr, phase: watch::Receiver<Phase>) -> Self {
+    /// A session of a client; `server` is the address that it asks.
+    pub(super) fn new(
+        context: Rc<Context>,
+        address: IpAddr,
+        server: Option<SocketAddr>,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
         let (idle_at, end) =
             (Instant::now() + context.settings.idle, Instant::now() + context.settings.lifetime);
-        let answers = Answers { context, address, room: Rc::new(Semaphore::new(ANSWERS)) };
+        let answers = Answers { context, address, server, room: Rc::new(Semaphore::new(ANSWERS)) };
         Self { answers, requests: TaskTracker::new(), phase, idle_at, end }
     }
 

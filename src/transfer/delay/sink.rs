@@ -1,13 +1,14 @@
 //! What takes versions in the place of the publisher, and lets them wait.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
 use crate::publish::{Difference, Force};
+use crate::sys::pending::Pending;
 use crate::telemetry::locked;
 use crate::transfer::refresh::{Now, Saved};
 use crate::transfer::secondary::{Origin, Sink, SinkError};
@@ -18,6 +19,9 @@ use super::kept::{self, Kept};
 use super::machine::{NextRelease, Remembered};
 use super::queue::{Queue, Version, has_other_keys};
 use super::settings::DelaySettings;
+
+/// How long a start waits for the disk of the file of what waited.
+const START_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The versions that wait, of all zones. Fetched versions flow in as into any [`Sink`]; [`DelayTask`](super::DelayTask) serves them.
 pub struct DelayedVersions {
@@ -75,7 +79,12 @@ impl DelayedVersions {
     /// Nothing waits yet; what was kept of a time before a restart counts when the versions come again.
     pub fn new(settings: DelaySettings, inner: Arc<dyn Sink>) -> Self {
         let now = now();
-        let remembered = kept::read(&settings.directory, now.wall).unwrap_or_else(|error| {
+        let place = settings.directory.clone();
+        // The disk may not answer.
+        let reading = Pending::start("delay-file", move || kept::read(&place, now.wall), || {});
+        let read =
+            reading.map(|reading| reading.wait(START_PATIENCE).unwrap_or(Err(ErrorKind::TimedOut.into())));
+        let remembered = read.flatten().unwrap_or_else(|error| {
             let directory = settings.directory.display();
             tracing::error!(%error, %directory, "cannot read since when versions wait: they wait from the beginning");
             Kept::new()
@@ -315,6 +324,10 @@ impl Sink for DelayedVersions {
 
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
         self.inner.expiry(zones)
+    }
+
+    fn withdrawn(&self, zones: Vec<Name>) -> Result<(), SinkError> {
+        self.inner.withdrawn(zones)
     }
 
     fn keep(&self, mut timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {

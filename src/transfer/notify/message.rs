@@ -2,7 +2,7 @@
 
 use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
 use crate::wire::rcode::{FORMERR, NOTIMP};
-use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag, opcode};
+use crate::wire::{CLASS_IN, Name, RecordType, Serial, append_opt, edns_version, flag, opcode};
 
 /// The flags with the opcode NOTIFY.
 const NOTIFY: u16 = opcode::to_flags(opcode::NOTIFY);
@@ -16,6 +16,8 @@ pub struct Notify {
     pub zone: Name,
     /// The serial in its answer section, if there is one: a hint (section 3.7).
     pub hint: Option<Serial>,
+    /// The EDNS version, if it has an OPT record (RFC 6891 section 6.1.1: then its response has one).
+    pub edns_version: Option<u8>,
 }
 
 /// Why a message is no NOTIFY that can be acted on.
@@ -67,13 +69,18 @@ impl Notify {
             return Err(NotifyFault::OtherType(record_type));
         }
         let id = u16_at(message, 0).unwrap_or_default();
-        Ok(Self { id, zone: name.to_name(), hint: hint(message, behind + 4, &name) })
+        let (zone, hint) = (name.to_name(), hint(message, behind + 4, &name));
+        Ok(Self { id, zone, hint, edns_version: edns_version(message) })
     }
 
     /// The response (section 4.7).
     pub fn response(&self, rcode: u8) -> Vec<u8> {
         let flags = flag::QR | flag::AA | NOTIFY | u16::from(rcode & 0xf);
-        question(self.id, flags, &self.zone)
+        let mut response = question(self.id, flags, &self.zone);
+        if self.edns_version.is_some() {
+            append_opt(&mut response, rcode.into());
+        }
+        response
     }
 }
 

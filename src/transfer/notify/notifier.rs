@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::wire::rcode::SERVFAIL;
+use crate::wire::rcode::{NOERROR, SERVFAIL};
 use crate::wire::{Name, Serial};
 
 use super::slots::QueuePlace;
@@ -26,13 +26,17 @@ pub struct Pauses {
     pub longest: Duration,
     /// NOTIFYs of one serial to one target; then its own refresh timer has to do.
     pub most: u32,
+    /// After each refusal of one serial; after the last of them the target is told no more. A secondary that learns of the zone by a
+    /// catalog refuses the NOTIFY that comes before the catalog does.
+    pub refused: [Duration; 2],
 }
 
 impl Default for Pauses {
     /// A second: a lost datagram delays a change by no more. A minute is what RFC 1996 section 3.6 suggests. Ten make eight
     /// minutes: longer than a restart of a secondary.
     fn default() -> Self {
-        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60), most: 10 }
+        let refused = [Duration::from_secs(5), Duration::from_secs(30)];
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60), most: 10, refused }
     }
 }
 
@@ -73,8 +77,10 @@ pub struct TargetStatus {
     pub pending: Option<(Serial, u32)>,
     /// The serial that it never answered for: given up.
     pub given_up: Option<Serial>,
-    /// The RCODE of its last answer, if it was an error.
-    pub refused: Option<u8>,
+    /// The RCODE of its last answer, if it was an error, and since when it answers with errors alone.
+    pub refused: Option<(u8, Instant)>,
+    /// When the first NOTIFY left that it has not answered since its last answer.
+    pub unanswered: Option<Instant>,
 }
 
 /// The NOTIFYs of one zone.
@@ -94,6 +100,8 @@ struct TargetState {
     due: Instant,
     /// Where it waits for a slot.
     queued: Option<QueuePlace>,
+    /// How often it has refused this serial.
+    refusals: usize,
 }
 
 impl TargetState {
@@ -108,11 +116,19 @@ impl Notifier {
     /// Tells no target yet.
     pub fn new(targets: Vec<Target>, pauses: Pauses, now: Instant, rng: fastrand::Rng) -> Self {
         let state = |target| TargetState {
-            status: TargetStatus { target, acknowledged: None, pending: None, given_up: None, refused: None },
+            status: TargetStatus {
+                target,
+                acknowledged: None,
+                pending: None,
+                given_up: None,
+                refused: None,
+                unanswered: None,
+            },
             told: None,
             id: 0,
             due: now,
             queued: None,
+            refusals: 0,
         };
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
@@ -126,7 +142,7 @@ impl Notifier {
                 continue;
             };
             (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
-            (state.told, state.due) = (Some(serial), now);
+            (state.told, state.due, state.refusals) = (Some(serial), now, 0);
         }
     }
 
@@ -160,6 +176,7 @@ impl Notifier {
         // A new ID for each: an old answer must not count for a new serial.
         state.id = self.rng.u16(..);
         state.status.pending = Some((serial, sent + 1));
+        state.status.unanswered.get_or_insert(now);
         let pause = self.pauses.first.saturating_mul(1 << sent.min(16)).min(self.pauses.longest);
         state.due = now + pause;
         Some(Send { target, id: state.id, serial, pause })
@@ -170,21 +187,26 @@ impl Notifier {
         self.targets.iter().filter_map(|state| Some((state.status.target.address, state.queued?)))
     }
 
-    /// The response of a target; one to another ID counts nothing.
-    pub fn answered(&mut self, target: usize, id: u16, rcode: u8) {
-        let Some(state) = self.targets.get_mut(target) else { return };
-        let Some((serial, sent)) = state.status.pending else { return };
+    /// The response of a target; false if it is to another ID, and counts nothing.
+    pub fn answered(&mut self, target: usize, (id, rcode): (u16, u8), now: Instant) -> bool {
+        let Some(state) = self.targets.get_mut(target) else { return false };
+        let Some((serial, sent)) = state.status.pending else { return false };
         if state.id != id || sent == 0 {
-            return;
+            return false;
         }
-        state.status.refused = Some(rcode).filter(|rcode| *rcode != 0);
-        if rcode == SERVFAIL {
-            return;
+        let since = state.status.refused.map_or(now, |(_, since)| since);
+        state.status.refused = (rcode != NOERROR).then_some((rcode, since));
+        state.status.unanswered = None;
+        match rcode {
+            NOERROR => (state.status.pending, state.status.acknowledged) = (None, Some(serial)),
+            // It is told again as if it had not answered.
+            SERVFAIL => {}
+            _ => match self.pauses.refused.get(state.refusals) {
+                Some(pause) => (state.due, state.refusals) = (now + *pause, state.refusals + 1),
+                None => state.status.pending = None,
+            },
         }
-        state.status.pending = None;
-        if rcode == 0 {
-            state.status.acknowledged = Some(serial);
-        }
+        true
     }
 
     /// The facts.

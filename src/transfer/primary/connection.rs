@@ -15,10 +15,12 @@ use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
 use crate::transfer::tls::TlsServer;
+use crate::transfer::tsig::TsigCounts;
 use crate::transfer::writer::TooLarge;
 use crate::wire::Name;
 use crate::wire::octets::MAX_MESSAGE;
 
+use super::counts::SendCounts;
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
 use super::pace::{PaceFault, SendPace};
@@ -27,6 +29,7 @@ use super::request::{Answer, RequestFault, Stream, Transport, judge};
 use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
+use super::targets::TargetTable;
 use super::turns::Turns;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
@@ -51,6 +54,11 @@ pub(super) struct Shared {
     /// Of refusals.
     pub(super) log: LogLimit,
     pub(super) seen: SeenTable,
+    pub(super) counts: SendCounts,
+    /// Of requests for zones.
+    pub(super) bad_signatures: TsigCounts,
+    /// How NOTIFYs are taken.
+    pub(super) targets: TargetTable,
 }
 
 /// Who is at the other end of a connection; it counts until this is dropped.
@@ -122,6 +130,10 @@ impl Shared {
         let request = (message, client, transport);
         let (answer, fault) = judge(request, (&settings.keys, &*self.source), allows, unix_now());
         if let Some(error) = fault {
+            self.counts.refused(&error);
+            if let RequestFault::Tsig(fault) = &error {
+                self.bad_signatures.count(fault);
+            }
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
                     tracing::debug!(%client, %error, "transfer refused")
@@ -293,10 +305,29 @@ async fn send(
         AskedFor::Ixfr | AskedFor::Axfr => Some(shared.turns.take(counted).await),
     };
     let (begun, mut octets) = (Instant::now(), 0);
-    let mut pace = SendPace::new(&shared.settings(), begun);
+    let records = send_messages(stream, shared, &mut answer, &mut octets).await;
+    shared.counts.sent(answer.kind.sent(), records.is_ok(), octets);
+    let records = records?;
+    if answer.asked != AskedFor::Soa {
+        let ms = begun.elapsed().as_millis() as u64;
+        tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
+        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
+    }
+    Ok(())
+}
+
+/// Sends the messages of an answer, counts their octets, and gives the number of their records.
+async fn send_messages(
+    stream: &mut (impl AsyncWrite + Unpin),
+    shared: &Shared,
+    answer: &mut Stream,
+    octets: &mut usize,
+) -> Result<u64, ConnectionError> {
+    let mut pace = SendPace::new(&shared.settings(), Instant::now());
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
     while let Some(message) = messages.next() {
+        let zone = answer.zone.origin();
         let too_large = |fault| ConnectionError::TooLarge { zone: zone.clone(), fault };
         let mut message = message.map_err(too_large)?;
         match &mut signer {
@@ -304,16 +335,11 @@ async fn send(
             Some(signer) => signer.pass(&message),
             None => {}
         }
-        octets += message.len();
         let at = Instant::now();
         write(stream, shared, &message).await?;
+        *octets += message.len();
         let now = Instant::now();
         pace.sent(message.len(), now.saturating_duration_since(at), now)?;
     }
-    if answer.asked != AskedFor::Soa {
-        let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
-        tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
-    }
-    Ok(())
+    Ok(messages.records() as u64)
 }

@@ -14,9 +14,11 @@ use crate::sys::priority;
 use crate::telemetry::{Beat, LogLimit};
 use crate::transfer::notify::TargetStatus;
 use crate::transfer::tls::TlsServer;
+use crate::transfer::tsig::TsigCounts;
 use crate::wire::Name;
 
 use super::connection::{Client, Shared, datagrams, serve};
+use super::counts::SendCounts;
 use super::limits::ClientLimits;
 use super::listed::ListedSources;
 use super::notifying::{NotifyEvent, Notifying};
@@ -24,6 +26,7 @@ use super::receivers::Receivers;
 use super::seen::SeenTable;
 use super::settings::PrimarySettings;
 use super::source::Source;
+use super::targets::TargetTable;
 use super::turns::Turns;
 
 /// The pause when the system refuses a connection, out of file descriptors for instance.
@@ -120,6 +123,9 @@ impl Primary {
             source,
             receivers: receivers.into(),
             seen: SeenTable::default(),
+            counts: SendCounts::default(),
+            bad_signatures: TsigCounts::default(),
+            targets: TargetTable::default(),
         });
         let connections = Arc::new(Semaphore::new(most));
         let mut addresses = Vec::new();
@@ -181,6 +187,21 @@ impl Primary {
     /// Where it listens, with the ports that the system chose where 0 was asked for; those of TLS last.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What was sent to secondaries.
+    pub fn counts(&self) -> SendCounts {
+        self.shared.counts.clone()
+    }
+
+    /// Requests for zones whose signature was not accepted.
+    pub fn bad_signatures(&self) -> TsigCounts {
+        self.shared.bad_signatures.clone()
+    }
+
+    /// How the targets of NOTIFYs take them.
+    pub fn targets(&self) -> TargetTable {
+        self.shared.targets.clone()
     }
 
     /// What each secondary asked for last, by zone and address.

@@ -18,6 +18,7 @@
 //! zone.
 
 mod connection;
+mod counts;
 mod handle;
 mod limits;
 mod listed;
@@ -28,13 +29,16 @@ mod request;
 mod seen;
 mod settings;
 mod source;
+mod targets;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/primary.rs"]
 mod tests;
 mod turns;
 
+pub use counts::SendCounts;
 pub use handle::{Primary, PrimaryError, SettingsChange};
 pub use receivers::{Receivers, Updates};
 pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
 pub use source::{NoVersion, Source};
+pub use targets::{NotTaken, TargetFacts, TargetTable};

@@ -122,11 +122,13 @@ impl Notifying {
         let configured = self.zones.values().flat_map(|(notifier, _)| notifier.status());
         let configured: HashSet<SocketAddr> = configured.map(|status| status.target.address).collect();
         self.slots.keep(&configured);
+        self.shared.targets.retain(|address| configured.contains(address));
     }
 
     fn forget(&mut self, name: &Name) {
         let Some((notifier, armed)) = self.zones.remove(name) else { return };
         notifier.queued().for_each(|(address, place)| self.slots.withdraw(address, place));
+        notifier.status().for_each(|status| self.shared.targets.forget(name, status.target.address));
         if let Some(armed) = armed {
             self.timers.remove(&(armed, name.clone()));
         }
@@ -170,6 +172,7 @@ impl Notifying {
         let outcome = if rcode.is_some() { SlotOutcome::Answered } else { SlotOutcome::Unanswered };
         if let Some(address) = self.addresses.remove(&task) {
             self.slots.ended(address, outcome);
+            self.shared.targets.count(address, rcode);
         }
         if let (Some(Answered { zone, address, send, .. }), Some(rcode)) = (answered, rcode) {
             if rcode != rcode::NOERROR {
@@ -177,7 +180,11 @@ impl Notifying {
                     tracing::warn!(%zone, secondary = %address, rcode, left_out, "a secondary refuses a NOTIFY: does it have the zone, and list this server in notify-from, with the key?");
                 });
             }
-            self.with(&zone, |notifier| notifier.answered(send.target, send.id, rcode));
+            let answer = (send.id, rcode);
+            self.with(&zone, |notifier| {
+                notifier.answered(send.target, answer, Instant::now());
+            });
+            self.note_target(&zone, send.target);
         }
         self.send_waiting();
     }
@@ -197,6 +204,7 @@ impl Notifying {
         let mut send = None;
         self.with(&name, |notifier| send = notifier.send(target, now));
         let send = send?;
+        self.note_target(&name, send.target);
         let target = &self.zones.get(&name)?.0.status().nth(send.target)?.target;
         let key = target.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
         let zone = version_for(&*self.shared.source, &name, target)?;
@@ -210,6 +218,14 @@ impl Notifying {
         });
         self.addresses.insert(task.id(), address);
         Some(())
+    }
+
+    /// Others read how a target takes the NOTIFYs of a zone.
+    fn note_target(&self, zone: &Name, target: usize) {
+        let status = self.zones.get(zone).and_then(|(notifier, _)| notifier.status().nth(target));
+        if let Some(status) = status {
+            self.shared.targets.note(zone, status);
+        }
     }
 
     fn with(&mut self, name: &Name, change: impl FnOnce(&mut Notifier)) {

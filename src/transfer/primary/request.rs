@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::publish::Difference;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
-use crate::transfer::writer::{Messages, Reply, append_opt};
+use crate::transfer::writer::{Messages, Reply};
 use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
-use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, flag, opcode, rcode};
+use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, append_opt, flag, opcode, rcode};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
@@ -303,7 +303,7 @@ fn header(message: &[u8], query: &Query<'_>, rcode: u8) -> Vec<u8> {
     response.extend_from_slice(&[0, u8::from(!question.is_empty()), 0, 0, 0, 0, 0, 0]);
     response.extend_from_slice(question);
     if query.edns.is_some() {
-        append_opt(&mut response, rcode >> 4);
+        append_opt(&mut response, rcode.into());
     }
     response
 }

@@ -27,7 +27,7 @@ impl Refresh {
             _ => self.checked.map(unix_seconds),
         };
         let due = wall.saturating_add(wait.as_secs());
-        Saved { checked, due, failures: self.failures, saved: wall, forked: self.forked() }
+        Saved { checked, due, failures: self.failures, saved: wall, diverged: None, forked: self.forked() }
     }
 
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.

@@ -46,9 +46,11 @@ impl Asking {
         self.pending.extend(primaries);
     }
 
-    /// Whether a primary has answered with a version that is not worth a transfer: the served one, an older one, or one that was refused.
-    pub(super) fn is_answered(&self, is_newer: impl Fn(Serial) -> bool) -> bool {
-        self.answers.iter().any(|(_, serial)| !is_newer(*serial))
+    /// Whether a primary has answered with a version that is not worth a transfer and not older than the served one: that one, or a newer one
+    /// that was refused.
+    pub(super) fn is_answered(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> bool {
+        let is_older = |serial: Serial| served.is_some_and(|served| served.is_after(serial));
+        self.answers.iter().any(|(_, serial)| !is_newer(*serial) && !is_older(*serial))
     }
 
     /// Who has answered with this serial.

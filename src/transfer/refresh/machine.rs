@@ -47,7 +47,7 @@ pub struct Refresh {
     doubts_hints: bool,
     /// Whether it was out of service, and the version that was kept is served until a primary has said what the zone is now.
     pub(super) is_listed_again: bool,
-    /// Whether a primary has answered since it began, with a version that is not to be transferred.
+    /// Whether a primary has answered since it began that has at least the served version, and none that is to be transferred.
     is_answered: bool,
     /// What came while something was under way: looked at when that is over.
     again: Option<Again>,
@@ -267,10 +267,8 @@ impl Refresh {
                 self.doubts_hints |= self.is_hinted && told.is_none();
                 match self.served.is_some_and(|served| served.serial == soa.serial) {
                     true => self.confirmed(now, are_all_asked),
-                    false => {
-                        self.is_answered = true;
-                        self.next(now, others)
-                    }
+                    // It lags: that is no word on what is served.
+                    false => self.next(now, others),
                 }
             }
             Transferred::AskWhole | Transferred::Faulty if from.is_some() => {
@@ -372,7 +370,7 @@ impl Refresh {
         let Step::Asking(asking) = &self.step else { return None };
         let served = self.served.map(|soa| soa.serial);
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
-        let is_answered = asking.is_answered(|serial| self.is_wanted(serial));
+        let is_answered = asking.is_answered(served, |serial| self.is_wanted(serial));
         let others = asking.others(self.seen.count());
         let same = self.another_under(asking, served);
         let older = asking.older_than(served);

@@ -12,9 +12,10 @@
 //! primary is behind before all were asked. Who is asked alone, or fails after a NOTIFY, never makes the timer later: a NOTIFY may be
 //! spoofed, and a primary may be wrong.
 //!
-//! The answer of a primary puts off the expiry of what is served also where its version is older or was refused: RFC 1034 section
-//! 4.3.5 has a copy end when no serial check is possible, and what is refused is no reason to serve nothing. A newer version that
-//! does not come does not put it off, also where the primary that told of it then sends the one that is served.
+//! The answer of a primary that has at least the served version puts off the expiry of it, also where that version was refused: RFC 1034
+//! section 4.3.5 has a copy end when no serial check is possible, and what is refused is no reason to serve nothing. The answer of one
+//! that lags behind does not: it does not know what is served. A newer version that does not come does not put it off either, also where
+//! the primary that told of it then sends the one that is served.
 //!
 //! A NOTIFY that finds nothing newer although it says so has all primaries asked once more a little later: a cache before a primary may
 //! not know yet. After a start every zone asks, because NOTIFYs may have come while nobody listened.

@@ -41,7 +41,7 @@ pub struct Status {
     pub phase: Phase,
     /// When it asks by itself next, if it is idle.
     pub due: Instant,
-    /// When a primary last answered that it has what is served, an older version, or one that was refused.
+    /// When a primary last answered that it has what is served, or a newer version that was refused.
     pub checked: Option<SystemTime>,
     /// When what is served expires, if no primary answers so again.
     pub expires: Option<Instant>,

@@ -328,8 +328,13 @@ impl Coordinator {
             self.awaited.settled(name);
         }
         self.outward.note(name);
+        if changed.withdrawn {
+            self.outward.note_withdrawn(name);
+        }
         if let Some(expiry) = changed.expiry {
             self.outward.note_expiry(name, expiry, now.instant);
+        } else if changed.diverged {
+            self.outward.note_timers_at_once(name, now.instant);
         } else if changed.timers {
             self.outward.note_timers(name, now.instant);
         }

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::clock::rfc3339_of;
+use crate::clock::{at_unix, rfc3339_of, unix_seconds};
+use crate::publish::{Force, KeptDivergence};
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Refresh, Saved};
+use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Phase, Refresh, Saved};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
@@ -47,7 +48,9 @@ pub(super) struct ZoneEntry {
     expiry: Expiry,
     is_stale: bool,
     /// What of it is kept over a restart.
-    kept: Option<(Option<SystemTime>, u32, Option<Behind>)>,
+    kept: Option<(Option<SystemTime>, u32, Option<Behind>, Option<Diverged>)>,
+    /// Whether a version of a primary was refused, when it was idle last.
+    was_refused: bool,
 }
 
 /// The news of a version: a NOTIFY, or an SOA response.
@@ -72,6 +75,10 @@ pub(super) struct Changed {
     pub(super) expiry: Option<Expiry>,
     /// Its timers are other than the ones that are kept.
     pub(super) timers: bool,
+    /// A divergence has begun or is resolved: that is to be kept at once.
+    pub(super) diverged: bool,
+    /// No primary has the version any more that was refused, and what is served is confirmed.
+    pub(super) withdrawn: bool,
 }
 
 impl ZoneEntry {
@@ -92,6 +99,7 @@ impl ZoneEntry {
             expiry: Expiry::Current,
             is_stale: false,
             kept: None,
+            was_refused: false,
         }
     }
 
@@ -109,6 +117,11 @@ impl ZoneEntry {
         now: Now,
     ) -> Option<Action> {
         let primaries = self.settings.primaries.len();
+        let diverged = saved.and_then(|saved| saved.diverged).filter(|_| served.is_some());
+        self.diverged = diverged.and_then(|kept| {
+            let at = at_unix(kept.at)?;
+            Some(Diverged { primary: kept.primary, serial: kept.serial, at })
+        });
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
         if self.is_listed_again {
@@ -241,9 +254,15 @@ impl ZoneEntry {
             }
             self.is_stale = is_stale;
         }
-        let kept = Some((status.checked, status.failures, status.behind));
+        let kept = Some((status.checked, status.failures, status.behind, self.diverged));
         changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
+        changed.diverged = self.kept.is_some_and(|(.., diverged)| diverged != self.diverged);
         self.kept = kept;
+        if status.phase == Phase::Idle {
+            let is_refused = status.refused.is_some();
+            let was_refused = std::mem::replace(&mut self.was_refused, is_refused);
+            changed.withdrawn = was_refused && !is_refused && status.failures == 0;
+        }
         changed
     }
 
@@ -264,7 +283,12 @@ impl ZoneEntry {
 
     /// What is kept over a restart.
     pub(super) fn save(&self, now: Now) -> Option<Saved> {
-        self.refresh.as_ref().map(|refresh| refresh.save(now))
+        let diverged = self.diverged.map(|it| KeptDivergence {
+            primary: it.primary,
+            serial: it.serial,
+            at: unix_seconds(it.at),
+        });
+        self.refresh.as_ref().map(|refresh| Saved { diverged, ..refresh.save(now) })
     }
 
     /// The facts; `None` until they are known.
@@ -280,6 +304,15 @@ impl ZoneEntry {
             last_transfer: self.last_transfer.clone(),
             diverged: self.diverged,
         })
+    }
+
+    /// Whether a transfer from this primary says that no two contents are under one serial any more. An order says that somebody has
+    /// looked, and a zone that is listed again is another one. Differences that fit prove that the primary has what is served, which
+    /// the one that had other content shows by itself, because that content was taken: with several primaries another one has to.
+    pub(super) fn is_resolved_by(&self, (primary, force): (SocketAddr, Force), whole: bool) -> bool {
+        let Some(diverged) = self.diverged else { return false };
+        let is_other = diverged.primary != primary || self.settings.primaries.len() == 1;
+        force != Force::No || (!whole && is_other)
     }
 
     /// Notes why a primary brought nothing.

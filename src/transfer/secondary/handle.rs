@@ -15,8 +15,8 @@ use crate::handoff::{Queue, Reader, queue};
 use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
-use crate::transfer::tsig::{Keys, TsigFault, verify_request};
-use crate::wire::{Name, rcode};
+use crate::transfer::tsig::{Keys, TsigCounts, TsigFault, verify_request};
+use crate::wire::{Name, append_opt, edns_version, rcode};
 
 use super::access::{Access, AtService};
 use super::awaited::{AwaitedZones, awaited};
@@ -74,6 +74,8 @@ pub struct SecondaryHandle {
     awaited: Reader<AwaitedZones>,
     /// Of NOTIFYs that are refused.
     log: Arc<LogLimit>,
+    /// Of NOTIFYs.
+    bad_signatures: TsigCounts,
 }
 
 impl Secondary {
@@ -92,7 +94,14 @@ impl Secondary {
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
         let (told, awaited) = awaited();
-        let handle = SecondaryHandle { access, events, service, awaited, log: Arc::default() };
+        let handle = SecondaryHandle {
+            access,
+            events,
+            service,
+            awaited,
+            log: Arc::default(),
+            bad_signatures: TsigCounts::default(),
+        };
         let (stop, beat) = (CancellationToken::new(), Beat::new("transfer"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -162,6 +171,9 @@ pub(super) fn check_zones(zones: &[SecondaryZone], known: &Keys) -> Result<(), S
     Ok(())
 }
 
+/// As an octet: its upper bits go into the OPT record.
+const BADVERS: u8 = rcode::BADVERS as u8;
+
 /// What becomes of a NOTIFY.
 #[derive(Debug)]
 pub(super) struct Judged {
@@ -202,13 +214,17 @@ impl SecondaryHandle {
         let mut signer = match verify_request(message, &access.keys, unix_now()) {
             Ok(signer) => signer,
             Err(mut refused) => {
+                self.bad_signatures.count(&refused.fault);
                 let mut response = notify.response(refused.rcode());
                 refused.attach(&mut response);
                 return Some(Judged { response, refusal: Some((notify.zone, Some(refused.fault))) });
             }
         };
         let key = signer.as_ref().map(|signer| signer.key().name());
+        // RFC 6891 section 6.1.3: version 0 is the only one there is.
+        let is_other_edns = notify.edns_version.is_some_and(|version| version != 0);
         let (rcode, refusal) = match access.zone(&notify.zone) {
+            _ if is_other_edns => (BADVERS, None),
             None => (rcode::NOTAUTH, None),
             Some(zone) if !zone.allows(source, key) => (rcode::REFUSED, Some((notify.zone.clone(), None))),
             Some(zone) => (self.pass_on(&notify, zone.primary(source), is_at_service), None),
@@ -232,6 +248,11 @@ impl SecondaryHandle {
     /// Where the primaries of a zone are that comes from some, by the configuration or a catalog.
     pub fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
         self.access.load().zone(zone).map(|zone| zone.settings.addresses())
+    }
+
+    /// NOTIFYs whose signature was not accepted.
+    pub fn bad_signatures(&self) -> TsigCounts {
+        self.bad_signatures.clone()
     }
 
     /// The lists as they are now.
@@ -321,5 +342,9 @@ impl SecondaryHandle {
 /// The header alone, with this RCODE.
 fn fault_response(message: &[u8], rcode: u8) -> Option<Vec<u8>> {
     let [high, low, flags, ..] = *message else { return None };
-    Some(vec![high, low, (flags & 0x79) | 0x80, rcode, 0, 0, 0, 0, 0, 0, 0, 0])
+    let mut response = vec![high, low, (flags & 0x79) | 0x80, rcode, 0, 0, 0, 0, 0, 0, 0, 0];
+    if edns_version(message).is_some() {
+        append_opt(&mut response, rcode.into());
+    }
+    Some(response)
 }

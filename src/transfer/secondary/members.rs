@@ -3,12 +3,13 @@
 //! Changes flow in, zones of the coordinator and lists of who may send NOTIFY flow out. A change costs what it changes. A zone that
 //! the configuration names is the configuration's. Never reads a catalog.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use crate::transfer::refresh::Saved;
 use crate::wire::Name;
 
 use super::coordinator::{Coordinator, Event, now};
@@ -17,8 +18,10 @@ use super::handle::{SecondaryError, SecondaryHandle, check_zones};
 use super::install_gate::InstallGate;
 use super::settings::{MemberZones, PrimariesDiffer};
 
-/// Zones out of service whose timers are kept: as many as catalogs keep data of.
+/// Zones out of service whose timers are kept: as many as catalogs keep data of. Beyond it those that went first are forgotten.
 const MOST_SAVED: usize = 100_000;
+/// Zones that are forgotten together, because all are looked through for them.
+const FORGOTTEN: usize = MOST_SAVED / 10;
 
 impl SecondaryHandle {
     /// Adds, changes and removes zones that catalogs list; in force when this returns, and counted among those that are awaited. Then
@@ -73,6 +76,18 @@ impl Coordinator {
         closed
     }
 
+    /// Forgets the timers of zones that went first, if so many are kept.
+    fn make_room_for_timers(&mut self, most: usize) {
+        if self.kept_aside.len() < most {
+            return;
+        }
+        for zone in first_gone(&self.kept_aside, &self.saved, FORGOTTEN) {
+            self.saved.remove(&zone);
+            self.kept_aside.remove(&zone);
+            self.outward.note_timers(&zone, Instant::now());
+        }
+    }
+
     /// Zones come from primaries no more: closes the gates of what was begun for them.
     pub(super) fn remove_zones(&mut self, gone: &BTreeSet<Name>) -> Vec<(Name, Arc<InstallGate>)> {
         let mut closed = Vec::new();
@@ -83,7 +98,8 @@ impl Coordinator {
         for zone in gone {
             if let Some(entry) = self.zones.remove(zone) {
                 // Its data may come back, and is as old then as it is.
-                if let Some(saved) = entry.save(now()).filter(|_| self.saved.len() < MOST_SAVED) {
+                if let Some(saved) = entry.save(now()) {
+                    self.make_room_for_timers(MOST_SAVED);
                     self.saved.insert(zone.clone(), saved);
                     self.kept_aside.insert(zone.clone());
                 }
@@ -100,5 +116,30 @@ impl Coordinator {
             self.outward.note_timers(zone, Instant::now());
         }
         closed
+    }
+}
+
+/// So many of the zones that are out of service, those first that went first, or whose timers are not known.
+fn first_gone(kept_aside: &HashSet<Name>, saved: &HashMap<Name, Saved>, count: usize) -> Vec<Name> {
+    let when = |zone: &Name| saved.get(zone).map(|saved| saved.saved);
+    let mut zones: Vec<(Option<u64>, &Name)> = kept_aside.iter().map(|zone| (when(zone), zone)).collect();
+    zones.sort_unstable();
+    zones.into_iter().take(count).map(|(_, zone)| zone.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timers_of_the_zones_that_went_first_make_room() {
+        let name = |zone: u64| format!("z{zone}.").parse::<Name>().unwrap();
+        let timers =
+            |saved| Saved { checked: None, due: 0, failures: 0, saved, diverged: None, forked: None };
+        let saved: HashMap<Name, Saved> = (1..=4).map(|zone| (name(zone), timers(10 - zone))).collect();
+        // The first one is in service, and of the last one nothing is known.
+        let kept_aside: HashSet<Name> = (2..=5).map(name).collect();
+        assert_eq!(first_gone(&kept_aside, &saved, 3), [name(5), name(4), name(3)]);
+        assert_eq!(first_gone(&kept_aside, &saved, 9).len(), 4);
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Outward {
     status: Option<Queue<ZoneNews>>,
     news: BTreeSet<Name>,
     expiry: BTreeMap<Name, Expiry>,
+    /// Zones of which no primary has the refused version any more.
+    withdrawn: BTreeSet<Name>,
     timers: BTreeSet<Name>,
     /// When timers are kept.
     keep_at: Option<Instant>,
@@ -45,6 +47,7 @@ pub(super) struct Outward {
 /// What a task has told.
 struct Delivered {
     expiry: Vec<(Name, Expiry)>,
+    withdrawn: Vec<Name>,
     timers: Vec<Name>,
     result: Result<(), SinkError>,
 }
@@ -56,6 +59,7 @@ impl Outward {
             status,
             news: BTreeSet::new(),
             expiry: BTreeMap::new(),
+            withdrawn: BTreeSet::new(),
             timers: BTreeSet::new(),
             keep_at: None,
             blocked_until: None,
@@ -73,6 +77,17 @@ impl Outward {
     /// The query path is to know this. The timers are kept at once: a restart must know it, too.
     pub(super) fn note_expiry(&mut self, zone: &Name, expiry: Expiry, now: Instant) {
         self.expiry.insert(zone.clone(), expiry);
+        self.timers.insert(zone.clone());
+        self.keep_at = Some(now);
+    }
+
+    /// No primary of this zone has the version any more that was refused.
+    pub(super) fn note_withdrawn(&mut self, zone: &Name) {
+        self.withdrawn.insert(zone.clone());
+    }
+
+    /// The timers of this zone are to be kept at once.
+    pub(super) fn note_timers_at_once(&mut self, zone: &Name, now: Instant) {
         self.timers.insert(zone.clone());
         self.keep_at = Some(now);
     }
@@ -117,18 +132,23 @@ impl Outward {
         }
         self.blocked_until = None;
         let keeps = self.keep_at.is_some_and(|at| at <= now);
-        if self.expiry.is_empty() && !keeps {
+        if self.expiry.is_empty() && self.withdrawn.is_empty() && !keeps {
             return self.keep_at;
         }
         let expiry: Vec<(Name, Expiry)> = std::mem::take(&mut self.expiry).into_iter().collect();
+        let withdrawn: Vec<Name> = std::mem::take(&mut self.withdrawn).into_iter().collect();
         let timers = if keeps { self.take_timers(now) } else { Vec::new() };
         let kept = timers.iter().map(|zone| (zone.clone(), saved(zone))).collect();
         let sink = self.sink.clone();
         self.tasks.spawn_blocking(move || {
             // The query path first: a disk may be slow.
             let told = if expiry.is_empty() { Ok(()) } else { sink.expiry(expiry.clone()) };
+            let told = told.and_then(|()| match withdrawn.is_empty() {
+                true => Ok(()),
+                false => sink.withdrawn(withdrawn.clone()),
+            });
             let result = told.and_then(|()| sink.keep(kept));
-            Delivered { expiry, timers, result }
+            Delivered { expiry, withdrawn, timers, result }
         });
         None
     }
@@ -147,7 +167,7 @@ impl Outward {
     /// Returns when something was told. Cancel-safe.
     pub(super) async fn told(&mut self) {
         let Some(told) = self.tasks.join_next().await else { return std::future::pending().await };
-        let Ok(Delivered { expiry, timers, result }) = told else {
+        let Ok(Delivered { expiry, withdrawn, timers, result }) = told else {
             tracing::error!("the thread that tells of expired zones has failed");
             return;
         };
@@ -158,6 +178,7 @@ impl Outward {
         for (zone, expiry) in expiry {
             self.expiry.entry(zone).or_insert(expiry);
         }
+        self.withdrawn.extend(withdrawn);
         self.timers.extend(timers);
         self.keep_at.get_or_insert(now + AGAIN);
         self.blocked_until = Some(now + AGAIN);

@@ -118,8 +118,7 @@ impl Coordinator {
                 let since_told = entry.take_told(serial, begun, now());
                 entry.last_transfer =
                     Some(LastTransfer { primary, whole, serial, octets, records, took, since_told, at });
-                // Differences that fit prove that both were the same; an order says that somebody has looked.
-                if !whole || fetch.force == Force::Order {
+                if entry.is_resolved_by((primary, fetch.force), whole) {
                     entry.diverged = None;
                 }
             }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at};
-use crate::wire::{CLASS_IN, RecordType, flag, opcode, rcode};
+use crate::wire::{CLASS_IN, PLAIN_OPT, RecordType, UPPER_RCODE, edns_version, flag, opcode, rcode};
 
 use super::access::{Access, AtService};
 use super::handle::SecondaryHandle;
@@ -19,7 +19,15 @@ impl SecondaryHandle {
         let (access, source) = (self.access(), source.to_canonical());
         let mut name = FlatName::ROOT;
         let end = question_end(message, &mut name)?;
-        let mut respond = |rcode| response(message.get(..end)?, flags, rcode, output);
+        let edns_version = edns_version(message);
+        let mut respond = |rcode: u8| match edns_version {
+            None => response(message.get(..end)?, flags, rcode.into(), output),
+            // RFC 6891 section 6.1.3: version 0 is the only one there is.
+            Some(version) => {
+                let rcode = if version == 0 { rcode.into() } else { rcode::BADVERS };
+                response_with_opt(message.get(..end)?, flags, rcode, output)
+            }
+        };
         match opcode::of_flags(flags) {
             opcode::NOTIFY if !access.is_listed(source) => respond(rcode::REFUSED),
             // A signature, or EDNS.
@@ -67,11 +75,21 @@ fn question_end(message: &[u8], name: &mut FlatName) -> Option<usize> {
     Some(behind + 4).filter(|end| *end <= message.len())
 }
 
+/// The header and the question, as a response, and an OPT record (RFC 6891 section 6.1.1).
+fn response_with_opt(question: &[u8], flags: u16, rcode: u16, output: &mut [u8]) -> Option<usize> {
+    let end = question.len() + PLAIN_OPT.len();
+    output.get_mut(question.len()..end)?.copy_from_slice(&PLAIN_OPT);
+    *output.get_mut(question.len() + UPPER_RCODE)? = (rcode >> 4) as u8;
+    response(question, flags, rcode, output)?;
+    put_u16(output, 10, 1);
+    Some(end)
+}
+
 /// The header and the question, as a response.
-fn response(question: &[u8], flags: u16, rcode: u8, output: &mut [u8]) -> Option<usize> {
+fn response(question: &[u8], flags: u16, rcode: u16, output: &mut [u8]) -> Option<usize> {
     let output = output.get_mut(..question.len())?;
     output.copy_from_slice(question);
-    put_u16(output, 2, flag::QR | flags & flag::OPCODE | u16::from(rcode & 0xf));
+    put_u16(output, 2, flag::QR | flags & flag::OPCODE | rcode & 0xf);
     for count in [6, 8, 10] {
         put_u16(output, count, 0);
     }

@@ -51,6 +51,14 @@ pub trait Sink: Send + Sync + 'static {
     /// It is not in force: it is told again.
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError>;
 
+    /// No primary of these zones has the version any more that was refused, and what is served is the newest.
+    ///
+    /// # Errors
+    /// It is not known: it is told again.
+    fn withdrawn(&self, _zones: Vec<Name>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Keeps the timers of zones over a restart; `None` forgets those of a zone.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::ALPN;
 use super::pem::{TlsError, authorities, chain, private_key};
 use super::verifier::{ByKey, Pin};
+use crate::telemetry::CertificateValidity;
 
 /// How a primary proves who it is (RFC 9103 section 9.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct TlsClient {
     name: ServerName<'static>,
     /// SHA-256 of what it was made of.
     made_of: [u8; 32],
+    /// When the certificate that it shows is valid, if it shows one and as far as that can be read.
+    validity: Option<CertificateValidity>,
 }
 
 impl std::fmt::Debug for TlsClient {
@@ -97,9 +100,11 @@ impl TlsClient {
                 (builder.dangerous().with_custom_certificate_verifier(by_key(Vec::new())), any()?)
             }
         };
+        let mut validity = None;
         let mut config = match certificate {
             Some((certificate, key)) => {
                 let (chain, key) = (chain(certificate)?, private_key(key)?);
+                validity = CertificateValidity::of(&chain);
                 chain.iter().for_each(|certificate| made_of.update(certificate));
                 made_of.update(key.secret_der());
                 builder.with_client_auth_cert(chain, key).map_err(TlsError::Tls)?
@@ -107,7 +112,7 @@ impl TlsClient {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { config: Arc::new(config), name, made_of: made_of.finalize().into() })
+        Ok(Self { config: Arc::new(config), name, made_of: made_of.finalize().into(), validity })
     }
 
     /// The same for another protocol (RFC 7301) than zone transfer.
@@ -115,6 +120,12 @@ impl TlsClient {
     pub fn speaking(mut self, protocol: &[u8]) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
         self
+    }
+
+    /// When the certificate that it shows is valid, if it shows one and as far as that can be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<CertificateValidity> {
+        self.validity
     }
 
     /// What makes connections, and the name to ask for.

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ALPN;
 use super::pem::{TlsError, authorities, chain, private_key};
+use crate::telemetry::CertificateValidity;
 
 /// A configuration for connections of secondaries.
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct TlsServer {
     config: Arc<ServerConfig>,
     /// SHA-256 of what it was made of.
     made_of: [u8; 32],
+    /// When the certificate is valid, as far as that can be read.
+    validity: Option<CertificateValidity>,
 }
 
 impl std::fmt::Debug for TlsServer {
@@ -60,9 +63,10 @@ impl TlsServer {
         made_of.update("server");
         chain.iter().for_each(|certificate| made_of.update(certificate));
         made_of.update(key.secret_der());
+        let validity = CertificateValidity::of(&chain);
         let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Tls)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { config: Arc::new(config), made_of: made_of.finalize().into() })
+        Ok(Self { config: Arc::new(config), made_of: made_of.finalize().into(), validity })
     }
 
     /// The same for another protocol (RFC 7301) than zone transfer.
@@ -70,6 +74,12 @@ impl TlsServer {
     pub fn speaking(mut self, protocol: &[u8]) -> Self {
         Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
         self
+    }
+
+    /// When the certificate that it shows is valid, as far as that can be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<CertificateValidity> {
+        self.validity
     }
 
     /// What takes connections.

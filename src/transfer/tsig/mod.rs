@@ -10,6 +10,7 @@
 //! what is appended is written.
 
 mod algorithm;
+mod counts;
 mod exchange;
 mod fault;
 mod key;
@@ -21,6 +22,7 @@ mod replies;
 mod tests;
 
 pub use algorithm::Algorithm;
+pub use counts::TsigCounts;
 pub use exchange::Exchange;
 pub use fault::{PeerError, TsigFault};
 pub use key::{Key, KeyFault, Keys};

@@ -17,8 +17,8 @@ mod tests;
 
 use crate::publish::Difference;
 use crate::transfer::tsig::MOST_UNSIGNED;
-use crate::wire::octets::{HEADER, MAX_MESSAGE, put_u16};
-use crate::wire::{Name, RecordType, flag};
+use crate::wire::octets::{HEADER, MAX_MESSAGE};
+use crate::wire::{Name, PLAIN_OPT, RecordType, append_opt, flag};
 use crate::zone::Zone;
 
 use pack::Packer;
@@ -45,9 +45,6 @@ pub struct Reply {
     /// room: see [`Messages::leaves_room`].
     pub room: usize,
 }
-
-/// An OPT record: EDNS version 0, no options, and a UDP payload that no usual path fragments (1232 octets, RFC 9715).
-const OPT: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
 
 /// A record that no message can hold beside its question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +115,7 @@ impl Iterator for Messages<'_> {
         let first = source.item()?;
         let has_opt = reply.has_opt && *records == 0;
         packer.begin(&reply.name, reply.record_type);
-        let room = reply.room + if has_opt { OPT.len() } else { 0 };
+        let room = reply.room + if has_opt { PLAIN_OPT.len() } else { 0 };
         let room = |limit: usize| limit.saturating_sub(room);
         // A record larger than what a message has by choice has a message of its own.
         let leaves_room = packer.push(&first, room(MAX_MESSAGE));
@@ -147,14 +144,4 @@ impl Iterator for Messages<'_> {
         }
         Some(Ok(message))
     }
-}
-
-/// Appends an OPT record to a message without additional records, with the upper eight bits of an RCODE (RFC 6891 section 6.1.3).
-pub(super) fn append_opt(message: &mut Vec<u8>, upper_rcode: u8) {
-    let at = message.len();
-    message.extend_from_slice(&OPT);
-    if let Some(octet) = message.get_mut(at + 5) {
-        *octet = upper_rcode;
-    }
-    put_u16(message, 10, 1);
 }

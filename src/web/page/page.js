@@ -79,6 +79,13 @@ function clock(unix) {
   return h("time", { datetime: new Date(unix * 1000).toISOString() }, new Date(unix * 1000).toISOString().slice(11, 19));
 }
 
+// The time of day, and the date where that is another one than today's.
+function moment(unix) {
+  const whole = new Date(unix * 1000).toISOString();
+  const isToday = whole.slice(0, 10) === new Date().toISOString().slice(0, 10);
+  return isToday ? clock(unix) : h("time", { datetime: whole }, whole.replace("T", " ").slice(0, 19));
+}
+
 function day(unix) {
   return unix ? new Date(unix * 1000).toISOString().replace("T", " ").slice(0, 16) + " UTC" : "";
 }
@@ -139,6 +146,21 @@ const zoneLink = (name) => h("a", { href: "#/zone/" + encodeURIComponent(name) }
 
 // ---- the fleet ------------------------------------------------------------------------------------------------
 
+// A line for other content under the same serial, and one for other serials.
+function differences({ zone, serials, contents }) {
+  const lines = [];
+  const serial = new Map(serials);
+  if (contents.length) {
+    lines.push(h("li", {}, zoneLink(zone), ": same serial, other content: "
+      + contents.map(([pop, content]) => `${pop} ${serial.get(pop)} digest ${content}`).join(", ")));
+  }
+  if (new Set(serial.values()).size > 1) {
+    lines.push(h("li", {}, zoneLink(zone), " has different serials: "
+      + serials.map(([pop, number]) => `${pop} ${number === null ? "none" : number}`).join(", ")));
+  }
+  return lines;
+}
+
 function fleetView() {
   const heading = h("h1", {}, "Fleet");
   const sub = h("p", { class: "sub" }, "asking the POPs …");
@@ -149,22 +171,22 @@ function fleetView() {
   const cards = new Map();
   let loads = new Map();
   let order = [];
-  let zones = { differing: [], more: false };
+  let zones = { differing: [], age: null, more: false };
 
   function summary() {
     const all = order.map((name) => pops.get(name)).filter(Boolean);
     const silent = all.filter((pop) => pop.error).length;
-    const well = all.filter((pop) => pop.verdict === "ok").length;
+    const well = all.filter((pop) => pop.verdict === "ok" && pop.answer_age === null).length;
     const announced = all.filter((pop) => pop.announced).length;
     const total = [...loads.values()].reduce((sum, load) => sum + load.queries, 0);
     sub.textContent = `${all.length} ${all.length === 1 ? "POP" : "POPs"}: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
       + `${announced} announced; ${shortNumber(total)} queries/s`;
-    const list = zones.differing.map((zone) => h("li", {}, zoneLink(zone.zone), " has different serials: "
-      + zone.serials.map(([pop, serial]) => `${pop} ${serial === null ? "none" : serial}`).join(", ")));
+    const list = zones.differing.flatMap(differences);
+    if (zones.age !== null && list.length) list.unshift(h("li", {}, `so it was ${span(zones.age)} ago: a POP has not told what it serves since`));
     if (zones.more) list.push(h("li", {}, "and more zones may differ"));
     const isWell = well === all.length && !list.length && all.length;
-    fill(wrong, list.length ? card("Zones whose serials differ", h("ul", { class: "problems" }, list))
-      : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same serials.") : null);
+    fill(wrong, list.length ? card("Zones that differ", h("ul", { class: "problems", "data-rank": zones.differing.some((zone) => zone.contents.length) ? "bad" : "warn" }, list))
+      : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same.") : null);
   }
 
   function draw(name) {
@@ -182,7 +204,8 @@ function fleetView() {
       parts = { box, state, load, share, body };
       cards.set(name, parts);
     }
-    const rank = pop.error ? "bad" : pop.stopping ? "warn" : RANK[pop.verdict] || "warn";
+    const isLate = pop.answer_age !== null;
+    const rank = pop.error ? "bad" : pop.stopping || (isLate && pop.verdict === "ok") ? "warn" : RANK[pop.verdict] || "warn";
     parts.box.dataset.rank = rank;
     fill(parts.state, badge(pop.error ? "no answer" : pop.stopping ? "stopping" : pop.verdict, rank));
     if (pop.error) {
@@ -196,7 +219,8 @@ function fleetView() {
       ["Last resort", pop.delay ? `versions are served ${span(pop.delay)} after they came` : null],
       ["Version", pop.version], ["Since", day(pop.since)]);
     list.prepend(h("dt", {}, "Load"), parts.load);
-    fill(parts.body, list, problems(pop.reasons, rank === "bad" ? "bad" : "warn"));
+    const late = isLate ? [`so it was ${span(pop.answer_age)} ago: its next answer is overdue`] : [];
+    fill(parts.body, list, problems(late.concat(pop.reasons), rank === "bad" ? "bad" : "warn"));
   }
 
   follow("/events/fleet", {
@@ -302,6 +326,7 @@ function popView(name) {
     new Chart("Queries", [{ key: "queries", name: "queries", style: "s1" }, { key: "limited", name: "limited", style: "s2" }], "per second"),
     new Chart("Responses by RCODE", [{ key: "noerror", name: "NOERROR", style: "s1" }, { key: "nxdomain", name: "NXDOMAIN", style: "s2" },
       { key: "servfail", name: "SERVFAIL", style: "s5" }, { key: "refused", name: "REFUSED", style: "s3" }, { key: "other", name: "other", style: "s6" }], "per second"),
+    new Chart("Query latency in the worker", [{ key: "worker_us", name: "mean", style: "s1" }, { key: "worker_p99_us", name: "99 %", style: "s2" }], "microseconds"),
     new Chart("Probe latency", [{ key: "probe_ms", name: "slowest", style: "s4" }], "milliseconds"),
   ];
   const timeline = h("ol", { class: "timeline" });
@@ -372,8 +397,25 @@ function zonesView() {
 function zoneView(name) {
   const body = h("div");
   const log = h("ol", { class: "timeline" });
-  fill(main, h("h1", {}, "Zone " + name), body, card("Serials since this page was opened (UTC)", log));
+  fill(main, h("h1", {}, "Zone " + name), body, card("Serials over time (UTC)", log));
   const serials = new Map();
+  let steps = [];
+  function note(...more) {
+    steps = steps.concat(more).sort((one, other) => other.at - one.at).slice(0, 200);
+    fill(log, steps.map(({ at, text }) => h("li", {}, moment(at), h("span", {}, text))));
+  }
+  // What a POP kept of the time before this page was opened; one that keeps nothing tells what it serves now.
+  async function before(pop) {
+    const begin = serials.get(pop);
+    try {
+      const history = await ask(`/api/v1/history?zone=${encodeURIComponent(name)}&pop=${encodeURIComponent(pop)}`);
+      const began = { at: history.began_at, text: `${pop}: ${history.began_serial} (${history.began_reason})` };
+      const kept = history.steps.map(({ from, to, accepted_at, origin }) => ({ at: accepted_at, text: `${pop}: ${from} → ${to} (${origin})` }));
+      note(...(kept.length && kept.length < 200 ? [began, ...kept] : kept.length ? kept : [began]));
+      if (String(history.serial) === begin) return;
+    } catch { /* The POP keeps no history, or an older anyns does not tell it. */ }
+    note({ at: Date.now() / 1000, text: `${pop}: ${begin}` });
+  }
   follow("/events/zone?zone=" + encodeURIComponent(name), {
     zone: (rows) => {
       const now = Date.now() / 1000;
@@ -403,11 +445,11 @@ function zoneView(name) {
       for (const { pop, zone, error } of rows) {
         const told = error ? "no answer" : zone && zone.serial !== null ? String(zone.serial) : "not served";
         if (serials.get(pop) === told) continue;
-        const before = serials.get(pop);
+        const was = serials.get(pop);
         serials.set(pop, told);
-        log.prepend(h("li", {}, clock(now), h("span", {}, before ? `${pop}: ${before} → ${told}` : `${pop}: ${told}`)));
+        if (was) note({ at: now, text: `${pop}: ${was} → ${told}` });
+        else before(pop);
       }
-      while (log.childElementCount > 200) log.lastChild.remove();
     },
   });
 }

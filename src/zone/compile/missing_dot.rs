@@ -38,6 +38,17 @@ impl Checks {
     }
 }
 
+/// The owner of a record that comes to a zone, or the name that it points to, if that ends with the zone's name twice. Not for the zones of
+/// one label.
+pub fn repeated_origin(apex: &Name, (owner, record_type): (&[u8], RecordType), rdata: &[u8]) -> Option<Name> {
+    if apex.label_count() < 2 {
+        return None;
+    }
+    let names = [Some(owner), pointed_to(record_type, rdata)];
+    let found = names.into_iter().flatten().find(|name| is_repeated(name, apex.as_wire()))?;
+    Name::from_wire(found).ok()
+}
+
 /// Whether a name in wire form ends with the apex, and the labels before that with the apex again.
 fn is_repeated(name: &[u8], apex: &[u8]) -> bool {
     let Some(labels) = apex.strip_suffix(&[0]) else { return false };
@@ -57,13 +68,17 @@ fn is_repeated(name: &[u8], apex: &[u8]) -> bool {
 
 /// The name at the end of RDATA, of types that point to a name.
 fn target<'b>(entry: &Entry<'b>) -> Option<&'b [u8]> {
-    let skip = match entry.record_type {
+    pointed_to(entry.record_type, entry.rdata())
+}
+
+fn pointed_to(record_type: RecordType, rdata: &[u8]) -> Option<&[u8]> {
+    let skip = match record_type {
         RecordType::NS | RecordType::CNAME | RecordType::DNAME | RecordType::PTR => 0,
         RecordType::MX => 2,
         RecordType::SRV => 6,
         _ => return None,
     };
-    entry.rdata().get(skip..)
+    rdata.get(skip..)
 }
 
 #[cfg(test)]
@@ -88,5 +103,26 @@ mod tests {
                 "{found}"
             );
         }
+    }
+
+    #[test]
+    fn a_record_that_comes_is_looked_at_as_one_of_a_file() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let (apex, www, twice) =
+            (name("example.com."), name("www.example.com."), name("www.example.com.example.com."));
+        let found = |owner: &Name, record_type, rdata: &[u8]| {
+            repeated_origin(&apex, (owner.as_wire(), record_type), rdata)
+        };
+        assert_eq!(found(&twice, RecordType::A, &[192, 0, 2, 1]), Some(twice.clone()));
+        assert_eq!(found(&www, RecordType::CNAME, twice.as_wire()), Some(twice.clone()));
+        assert_eq!(
+            found(&www, RecordType::MX, &[&[0, 10][..], twice.as_wire()].concat()),
+            Some(twice.clone())
+        );
+        assert_eq!(found(&www, RecordType::TXT, twice.as_wire()), None);
+        assert_eq!(found(&www, RecordType::SRV, &[0, 1]), None);
+        assert_eq!(found(&www, RecordType::CNAME, www.as_wire()), None);
+        let (com, twice) = (name("com."), name("com.com."));
+        assert_eq!(repeated_origin(&com, (twice.as_wire(), RecordType::A), &[192, 0, 2, 1]), None);
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyns::catalog::{CatalogZone, ListedMember, catalog_records};
+use anyns::catalog::{CatalogZone, ListedMember, catalog_records, label_of};
 use anyns::transfer::notify::{Allowed, AllowedSource, Target};
 use anyns::transfer::primary::{Primary, PrimarySettings, Source as _};
 use anyns::transfer::refresh::{Bounds, Order};
@@ -172,7 +172,12 @@ fn to_peer(peer: Peer) -> Result<String, String> {
 }
 
 fn catalog(serial: u32, members: [&str; 2]) -> Zone {
-    let member = |zone: &str| ListedMember { name: name(zone), groups: Vec::new(), new_owner: None };
+    let member = |zone: &str| ListedMember {
+        name: name(zone),
+        label: label_of(&name(zone), None),
+        groups: Vec::new(),
+        new_owner: None,
+    };
     let records = catalog_records(&name(CATALOG), Serial(serial), &members.map(member)).expect("a catalog");
     let mut builder = ZoneBuilder::new(name(CATALOG));
     builder.add(records);

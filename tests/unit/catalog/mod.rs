@@ -412,6 +412,7 @@ fn what_is_produced_is_read_again() {
     let members: Vec<ListedMember> = (0..1000)
         .map(|it| ListedMember {
             name: name(&format!("Z{it}.test.")),
+            label: label_of(&name(&format!("Z{it}.test.")), None),
             groups: if it % 2 == 0 { vec![b"even".as_slice().into()] } else { Vec::new() },
             new_owner: (it == 3).then(|| name("dog.")),
         })
@@ -427,7 +428,12 @@ fn what_is_produced_is_read_again() {
         assert_eq!(read.members[&member.name].new_owner, member.new_owner);
     }
     // A member keeps its label when others come and go, in whatever case it is written.
-    let one = [ListedMember { name: name("z7.test."), groups: Vec::new(), new_owner: None }];
+    let one = [ListedMember {
+        name: name("z7.test."),
+        label: label_of(&name("z7.test."), None),
+        groups: Vec::new(),
+        new_owner: None,
+    }];
     let mut builder = ZoneBuilder::new(name("cat.test."));
     builder.add(catalog_records(&name("cat.test."), Serial(9), &one).unwrap());
     let alone = CatalogZone::read(&builder.finish().unwrap()).unwrap();

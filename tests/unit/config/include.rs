@@ -94,6 +94,28 @@ fn each_fault_names_its_file_and_line() {
 }
 
 #[test]
+fn what_stands_a_second_time_names_the_place_of_the_first() {
+    let pop = "[[fleet.pop]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n";
+    for (first, second, place) in [
+        // The section [pop] of the main file is another thing than the key of [fleet].
+        (
+            pop,
+            "[fleet]\npop = []\n",
+            "conf.d/b.toml:2:1: \"pop\" stands here a second time; it may stand once; the first is in conf.d/a.toml:1",
+        ),
+        ("[fleet]\npop = []\n", "[pop]\nname = \"x\"\n", "the first is in anyns.toml:2"),
+        (
+            "[web]\ntoken-files = []\n",
+            "# web\n[web]\n",
+            "conf.d/b.toml:2:2: \"web\" stands here a second time; it may stand once; the first is in conf.d/a.toml:1",
+        ),
+    ] {
+        let said = said(&[("anyns.toml", MAIN), ("conf.d/a.toml", first), ("conf.d/b.toml", second)]);
+        assert!(said.contains(place), "{place} in {said}");
+    }
+}
+
+#[test]
 fn the_faults_of_all_files_are_told_in_their_order() {
     let said = said(&[
         ("anyns.toml", &MAIN.replace("ams1", "a b")),

@@ -4,6 +4,7 @@ mod rssac002;
 mod samples;
 mod slips;
 mod transfers;
+mod zones;
 
 use std::path::Path;
 

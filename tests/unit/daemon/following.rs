@@ -1,7 +1,7 @@
 //! Followed catalogs over restarts.
 
 use super::*;
-use crate::catalog::{ListedMember, catalog_records};
+use crate::catalog::{ListedMember, catalog_records, label_of};
 use crate::control::ZoneFilter;
 use crate::transfer::secondary::SecondaryZone;
 use crate::zone::ZoneBuilder;
@@ -32,8 +32,10 @@ fn following(kept: &BTreeMap<Name, KeptMember>) -> Following {
 
 /// A version that lists these of the zones `zN.test.`.
 fn version(serial: u32, zones: std::ops::Range<usize>) -> Arc<Zone> {
-    let member =
-        |it| ListedMember { name: name(&format!("z{it}.test.")), groups: Vec::new(), new_owner: None };
+    let member = |it| {
+        let name = name(&format!("z{it}.test."));
+        ListedMember { label: label_of(&name, None), name, groups: Vec::new(), new_owner: None }
+    };
     let members: Vec<ListedMember> = zones.map(member).collect();
     let mut builder = ZoneBuilder::new(name("cat."));
     builder.add(catalog_records(&name("cat."), Serial(serial), &members).unwrap());

@@ -19,6 +19,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: std::path::PathBuf::from("zones/a.zone").into(),
+        has_file: false,
         accepted_at: None,
         durable: true,
         refused_serial: None,
@@ -44,9 +45,121 @@ fn producing() -> Producing {
 
 /// What is served next, if anything is.
 fn next(producing: &mut Producing, report: &Report) -> Option<usize> {
-    let (_, listing) = producing.next(report, None, 1_000_000).unwrap()?.split();
+    next_at(producing, report, None, Instant::now()).map(|(members, _)| members)
+}
+
+/// The same at a time, with an order; with the version.
+fn next_at(
+    producing: &mut Producing,
+    report: &Report,
+    accepts: Option<Serial>,
+    now: Instant,
+) -> Option<(usize, NewVersion)> {
+    let (version, listing) = producing.next(report, accepts, (now, 1_000_000)).unwrap()?.split();
     producing.served(listing);
-    Some(producing.fact().members)
+    Some((producing.fact().members, version))
+}
+
+/// A version of the catalog after another.
+fn after(served: Option<&Zone>, version: NewVersion) -> Zone {
+    match (version, served) {
+        (NewVersion::Whole(zone), _) => *zone,
+        (NewVersion::Difference(difference), Some(served)) => {
+            served.with_changes(difference.deleted, difference.added).expect("it fits")
+        }
+        (NewVersion::Difference(_), None) => panic!("a difference to nothing"),
+    }
+}
+
+#[test]
+fn a_zone_that_was_removed_has_another_label_when_it_is_listed_again() {
+    let (mut producing, mut report) = (producing(), Report::default());
+    let names: Vec<Name> = (0..10).map(|number| name(&format!("z{number}.test."))).collect();
+    names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
+    let step = |producing: &mut Producing, report: &Report, served: Option<&Zone>| {
+        let (_, version) = next_at(producing, report, None, Instant::now()).expect("a version");
+        after(served, version)
+    };
+    let labels = |catalog: &Zone| -> BTreeMap<Name, Box<[u8]>> {
+        let read = CatalogZone::read(catalog).unwrap();
+        read.members.into_iter().map(|(name, member)| (name, member.label)).collect()
+    };
+    let first = step(&mut producing, &report, None);
+    assert_eq!(labels(&first)[&names[0]], label_of(&names[0], None));
+    let mut served = first.clone();
+    let mut known = vec![labels(&first)[&names[0]].clone()];
+    for _ in 0..3 {
+        report.take_out(&names[0]);
+        served = step(&mut producing, &report, Some(&served));
+        assert_eq!(CatalogZone::read(&served).unwrap().removed.len(), 1);
+        // Another process reads what is served.
+        producing = self::producing();
+        producing.listed = None;
+        producing.restore(Some(&Arc::new(served.clone())));
+        report.put(names[0].clone(), zone(Vec::new()));
+        served = step(&mut producing, &report, Some(&served));
+        let read = CatalogZone::read(&served).unwrap();
+        assert_eq!((read.members.len(), read.removed.len()), (10, 0));
+        let label = read.members[&names[0]].label.clone();
+        assert!(!known.contains(&label), "another one each time");
+        known.push(label);
+        // The others keep theirs.
+        let others = |labels: BTreeMap<Name, Box<[u8]>>| labels.into_iter().skip(1).collect::<Vec<_>>();
+        assert_eq!(others(labels(&served)), others(labels(&first)));
+    }
+    assert_eq!(next(&mut producing, &report), None, "nothing has changed");
+}
+
+#[test]
+fn what_is_remembered_of_removed_zones_is_bounded() {
+    let label = |number: u32| label_of(&name(&format!("z{number}.test.")), None);
+    let most = MOST_REMOVED as u32;
+    let known = (1..=most).map(|number| (label(number), Serial(number))).collect();
+    let listed = Listed { removed: known, ..Listed::default() };
+    let gone = [most + 1, most + 2].map(|number| name(&format!("z{number}.test.")));
+    let removed = removed(&listed, &BTreeMap::new(), (&gone, Serial(most + 1)));
+    let has = |number: u32| removed.contains_key(&label(number));
+    assert_eq!(removed.len(), MOST_REMOVED);
+    assert!(!has(1) && !has(2) && has(3) && has(most + 2));
+}
+
+#[test]
+fn removals_within_an_hour_count_together_and_what_waits_goes_by_an_order_alone() {
+    let (mut producing, mut report) = (producing(), Report::default());
+    let names: Vec<Name> = (0..20).map(|number| name(&format!("z{number}.test."))).collect();
+    names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
+    let start = Instant::now();
+    let at = |seconds| start + std::time::Duration::from_secs(seconds);
+    let members = |producing: &mut Producing, report: &Report, accepts, now| {
+        next_at(producing, report, accepts, now).map(|(members, _)| members)
+    };
+    assert_eq!(members(&mut producing, &report, None, start), Some(20));
+    // Two go at once, which is little; the third within the hour waits.
+    names[..2].iter().for_each(|name| report.take_out(name));
+    assert_eq!(members(&mut producing, &report, None, at(1)), Some(18));
+    report.take_out(&names[2]);
+    assert_eq!(members(&mut producing, &report, None, at(2)), None);
+    let held = producing.fact().held.unwrap();
+    assert_eq!((held.count, &held.first), (1, &names[2]));
+    // Others come meanwhile, and it waits on; also when the hour is over.
+    report.put(name("new.test."), zone(Vec::new()));
+    assert_eq!(members(&mut producing, &report, None, at(3)), Some(19));
+    report.put(name("newer.test."), zone(Vec::new()));
+    assert_eq!(members(&mut producing, &report, None, at(4000)), Some(20));
+    assert_eq!(producing.fact().held.map(|held| held.count), Some(1));
+    // What goes then, and is little, goes beside it.
+    report.take_out(&names[3]);
+    assert_eq!(members(&mut producing, &report, None, at(4001)), Some(19));
+    let serial = producing.held().unwrap();
+    assert_eq!(members(&mut producing, &report, Some(Serial(7)), at(4002)), None, "another serial");
+    assert_eq!(members(&mut producing, &report, Some(serial), at(4003)), Some(18));
+    assert_eq!(
+        (producing.fact().held, producing.listed.as_ref().unwrap().accepted),
+        (None, Some(Serial(serial.0 + 1)))
+    );
+    // An operator has looked: what went before counts no more.
+    names[4..6].iter().for_each(|name| report.take_out(name));
+    assert_eq!(members(&mut producing, &report, None, at(4004)), Some(16));
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: Path::new("a.zone").into(),
+        has_file: false,
         accepted_at: None,
         durable: true,
         refused_serial: None,

@@ -43,6 +43,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         ordered: Box::new(move || orders.load()),
         reload: Box::new(move || reloads.load()),
         published: Arc::default(),
+        contents: Arc::default(),
         transfers: TransferSources::default(),
         tls_files: None,
         beats: vec![decide.clone()],

@@ -92,6 +92,7 @@ fn both_sides_take_other_settings_or_neither() {
             catalogs: Default::default(),
             canaries: Vec::new(),
             delay: None,
+            certificates: Vec::new(),
             at_start: Default::default(),
         }
     };

@@ -327,6 +327,101 @@ fn differences_that_are_wrong_are_followed_by_the_whole_zone() {
     assert_eq!((diverged.serial, report.primaries), (Serial(5), vec![diverged.primary]));
 }
 
+/// A primary whose differences delete a record that is not served, from 5 to 6.
+fn diverging() -> SocketAddr {
+    let steps = [soa(6), soa(5), a("gone.example.", 9), soa(6), a("b.example.", 2), soa(6)];
+    let answer = move |query: &[u8], kind| match kind {
+        RecordType::IXFR => vec![message(query, kind, &steps)],
+        _ => vec![good(query)],
+    };
+    primary(Signs::Nothing, Box::new(answer))
+}
+
+/// What a secondary tells once it is so.
+fn told(secondary: &Secondary, wanted: impl Fn(&ZoneReport) -> bool) -> ZoneReport {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        loop {
+            let report = secondary.handle().report().await.unwrap().into_iter().next();
+            match report.filter(&wanted) {
+                Some(report) => return report,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    })
+}
+
+/// Only an order, or what resolves it, ends it: no restart does.
+#[test]
+fn other_content_under_the_same_serial_is_told_after_a_restart() {
+    let address = diverging();
+    let (pop, _served) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    let secondary = Secondary::start(settings(address, None), pop.clone(), Default::default()).unwrap();
+    let first = told(&secondary, |report| report.status.serial == Some(Serial(6)));
+    let diverged = first.diverged.expect("it is told");
+    // It is kept without waiting for the end of the process.
+    let kept = || pop.kept.lock().unwrap().iter().rev().find_map(|(_, timers)| timers.as_ref()?.diverged);
+    crate::test_support::wait::wait_until("it is kept", Duration::from_secs(20), || kept().is_some());
+    drop(secondary);
+    let saved = pop.kept.lock().unwrap().last().cloned().unwrap().1.unwrap();
+    let context = SecondaryContext { saved: [(name("example."), saved)].into(), ..Default::default() };
+    let secondary = Secondary::start(settings(address, None), pop.clone(), context).unwrap();
+    let again =
+        told(&secondary, |report| report.status.serial == Some(Serial(6))).diverged.expect("it is told");
+    assert_eq!((again.primary, again.serial), (diverged.primary, Serial(5)));
+    // An operator has looked, and has the zone transferred whole.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let order = crate::transfer::refresh::Order::Retransfer;
+    runtime.block_on(secondary.handle().order(None, order)).unwrap();
+    told(&secondary, |report| report.diverged.is_none());
+    let is_resolved = || {
+        pop.kept
+            .lock()
+            .unwrap()
+            .last()
+            .is_some_and(|(_, timers)| timers.is_some_and(|it| it.diverged.is_none()))
+    };
+    crate::test_support::wait::wait_until("that is kept", Duration::from_secs(20), is_resolved);
+}
+
+/// The publisher hears when the version that was refused is not to be had any more.
+#[test]
+fn a_refused_version_that_its_primary_took_back_is_told() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(6, [a("a.example.", 2)]));
+    let serving = crate::transfer::primary::PrimarySettings {
+        listen: vec![SocketAddr::new(LOOPBACK, 0)],
+        allowed: Allowed(vec![crate::transfer::notify::AllowedSource {
+            prefix: "127.0.0.0/8".parse().unwrap(),
+            keys: vec![],
+            encrypted: false,
+        }]),
+        management: vec![LOOPBACK],
+        ..Default::default()
+    };
+    let primary = crate::transfer::primary::Primary::start(serving, hub.clone(), None).unwrap();
+    let (pop, _served) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    pop.refuse(Serial(6));
+    let settings = settings(primary.addresses()[0], None);
+    let secondary = Secondary::start(settings, pop.clone(), Default::default()).unwrap();
+    told(&secondary, |report| report.status.refused == Some(Serial(6)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let look = || {
+        let order = crate::transfer::refresh::Order::Refresh;
+        runtime.block_on(secondary.handle().order(None, order)).unwrap();
+    };
+    // It is refused once more: nothing was taken back.
+    look();
+    told(&secondary, |report| report.status.refused == Some(Serial(6)));
+    assert_eq!(*pop.withdrawn.lock().unwrap(), []);
+    hub.put(zone(5, [a("a.example.", 1)]));
+    look();
+    let is_told = || *pop.withdrawn.lock().unwrap() == [name("example.")];
+    crate::test_support::wait::wait_until("it is told", Duration::from_secs(20), is_told);
+}
+
 #[test]
 fn a_primary_that_refuses_differences_is_asked_for_the_whole_zone() {
     // REFUSED, NOTAUTH: of a primary that gives AXFR, or of what stands before it.

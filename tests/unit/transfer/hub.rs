@@ -80,6 +80,8 @@ pub(crate) struct Hub {
     refuse: Mutex<Option<Serial>>,
     /// What was told of zones that expire, in order.
     pub(crate) expiry: Mutex<Vec<(Name, Expiry)>>,
+    /// Zones of which it was told that no primary has the refused version any more, in order.
+    pub(crate) withdrawn: Mutex<Vec<Name>>,
     /// The timers that were kept, in order.
     pub(crate) kept: Mutex<Vec<(Name, Option<Saved>)>>,
 }
@@ -93,6 +95,7 @@ impl Hub {
             served,
             refuse: Mutex::default(),
             expiry: Mutex::default(),
+            withdrawn: Mutex::default(),
             kept: Mutex::default(),
         };
         (Arc::new(hub), receiver)
@@ -142,6 +145,11 @@ impl Source for Hub {
 impl Sink for Hub {
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
         self.expiry.lock().unwrap().extend(zones);
+        Ok(())
+    }
+
+    fn withdrawn(&self, zones: Vec<Name>) -> Result<(), SinkError> {
+        self.withdrawn.lock().unwrap().extend(zones);
         Ok(())
     }
 

@@ -16,12 +16,24 @@ fn soa(serial: u32) -> Vec<u8> {
 fn a_request_is_read_and_its_response_is_too() {
     let message = request(7, &name("Example."), (60, &soa(9)));
     let notify = Notify::read(&message).unwrap();
-    assert_eq!(notify, Notify { id: 7, zone: name("example."), hint: Some(Serial(9)) });
+    assert_eq!(notify, Notify { id: 7, zone: name("example."), hint: Some(Serial(9)), edns_version: None });
     let response = notify.response(0);
     assert_eq!((read_answer(&response, 7), read_answer(&response, 8)), (Some(0), None));
     assert_eq!(read_answer(&notify.response(5), 7), Some(5));
     assert_eq!((read_answer(&message, 7), read_answer(&response[..11], 7)), (None, None));
     assert!(response.windows(8).any(|window| window == b"\x07Example"), "in the case it came in");
+}
+
+#[test]
+fn a_response_has_an_opt_record_where_the_request_has_one() {
+    let mut message = request(7, &name("example."), (60, &soa(9)));
+    assert_eq!(Notify::read(&message).unwrap().response(5).len(), 12 + 9 + 4);
+    message[11] = 1;
+    message.extend([0, 0, 41, 4, 208, 0, 1, 0, 0, 0, 0]);
+    let notify = Notify::read(&message).unwrap();
+    assert_eq!((notify.edns_version, notify.hint), (Some(1), Some(Serial(9))));
+    let response = hickory_proto::op::Message::from_vec(&notify.response(16)).unwrap();
+    assert_eq!((response.metadata.response_code.into(), response.edns.is_some()), (16_u16, true));
 }
 
 #[test]
@@ -98,7 +110,7 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
         first.iter().map(|send| (send.target, send.serial)).collect::<Vec<_>>(),
         [(0, Serial(5)), (1, Serial(5))]
     );
-    it.answered(0, first[0].id, 0);
+    it.answered(0, (first[0].id, 0), now);
     let mut waits = Vec::new();
     while let Some(due) = it.due() {
         waits.push((due - now).as_secs());
@@ -118,19 +130,43 @@ fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count()
     it.changed(|_| Some(Serial(5)), now);
     let old = sends(&mut it, now)[0];
     it.changed(|_| Some(Serial(6)), now);
-    it.answered(0, old.id, 0);
+    assert!(!it.answered(0, (old.id, 0), now));
     assert_eq!(it.status().next().unwrap().pending, Some((Serial(6), 0)));
     let new = sends(&mut it, now)[0];
-    it.answered(0, old.id, 0);
-    it.answered(9, new.id, 0);
+    assert!(!it.answered(0, (old.id, 0), now) && !it.answered(9, (new.id, 0), now));
     // SERVFAIL passes; it is told again.
-    it.answered(0, new.id, 2);
+    assert!(it.answered(0, (new.id, 2), now));
     assert_eq!(it.due(), Some(now + Duration::from_secs(1)));
-    let again = sends(&mut it, now + Duration::from_secs(1))[0];
-    it.answered(0, again.id, 5);
+}
+
+#[test]
+fn a_refusal_is_tried_twice_again_and_stands_until_the_target_takes_a_notify() {
+    let start = Instant::now();
+    let (mut it, mut now) = (notifier(start, 1), start);
+    it.changed(|_| Some(Serial(5)), now);
+    let mut waits = Vec::new();
+    loop {
+        let send = sends(&mut it, now)[0];
+        assert_eq!(it.status().next().unwrap().unanswered, Some(now));
+        assert!(it.answered(0, (send.id, 5), now));
+        let Some(due) = it.due() else { break };
+        waits.push((due - now).as_secs());
+        now = due;
+    }
+    assert_eq!(waits, [5, 30], "a catalog may bring the zone meanwhile");
     let status = it.status().next().unwrap().clone();
-    assert_eq!((status.pending, status.acknowledged, status.refused), (None, None, Some(5)));
-    assert_eq!(it.due(), None);
+    assert_eq!((status.pending, status.acknowledged, status.unanswered), (None, None, None));
+    assert_eq!(status.refused, Some((5, start)));
+    // Another serial is told of at once; the refusal stands while nothing comes back, and ends when the target takes it.
+    now += Duration::from_secs(100);
+    it.changed(|_| Some(Serial(6)), now);
+    sends(&mut it, now);
+    let again = sends(&mut it, now + Duration::from_secs(1))[0];
+    let status = it.status().next().unwrap().clone();
+    assert_eq!((status.refused, status.unanswered), (Some((5, start)), Some(now)));
+    assert!(it.answered(0, (again.id, 0), now));
+    let status = it.status().next().unwrap().clone();
+    assert_eq!((status.refused, status.unanswered, status.acknowledged), (None, None, Some(Serial(6))));
 }
 
 #[test]

@@ -171,31 +171,65 @@ fn two_primaries_with_versions_that_are_refused_are_not_asked_for_them_in_turn()
 }
 
 #[test]
-fn a_primary_that_answers_with_what_is_not_taken_keeps_the_zone_from_being_stale_and_from_expiring() {
-    // A version that is refused, or an older one; every 1,000 s at the latest, for ten times EXPIRE.
-    for serial in [6, 4] {
-        let mut now = start();
-        let mut it = refresh(1, Some(5), now);
-        let end = later(now, 100_000.0);
-        while now.instant < end.instant {
-            let action = it.wake(now);
-            let action = match action {
-                Some(Action::AskSoa(_)) => it.answered(now, 0, Some(soa(serial))),
-                other => other,
-            };
-            if action == ixfr(0, 5) {
-                assert_eq!(it.transferred(now, Transferred::Refused(Serial(serial))), None);
+fn a_primary_with_a_version_that_is_refused_keeps_the_zone_from_being_stale_and_from_expiring() {
+    // Every 1,000 s at the latest, for ten times EXPIRE.
+    let mut now = start();
+    let mut it = refresh(1, Some(5), now);
+    let end = later(now, 100_000.0);
+    while now.instant < end.instant {
+        let action = it.wake(now);
+        let action = match action {
+            Some(Action::AskSoa(_)) => it.answered(now, 0, Some(soa(6))),
+            other => other,
+        };
+        if action == ixfr(0, 5) {
+            assert_eq!(it.transferred(now, Transferred::Refused(Serial(6))), None);
+        }
+        let status = it.status(now);
+        assert!(!it.is_expired(now) && status.stale_since.is_none() && status.failures > 0);
+        assert_eq!(status.checked, Some(now.wall));
+        now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+    }
+    // It is not reached any more.
+    it.wake(now);
+    it.answered(now, 0, None);
+    assert!(it.is_expired(later(now, 10_000.0)));
+}
+
+/// Who does not know what is served says nothing of it: neither alone, nor for one that is silent, nor by the end of a transfer.
+#[test]
+fn a_primary_that_lags_does_not_put_off_the_expiry() {
+    for primaries in [1, 2] {
+        let begun = start();
+        let mut it = refresh(primaries, Some(5), begun);
+        let expires = it.status(begun).expires;
+        let mut now = begun;
+        while !it.is_expired(now) {
+            let mut action = it.wake(now);
+            while let Some(Action::AskSoa(asked)) = action.take() {
+                for primary in asked {
+                    let told = (primary == 0).then(|| soa(4));
+                    action = it.answered(now, primary, told);
+                }
             }
-            let status = it.status(now);
-            assert!(!it.is_expired(now) && status.stale_since.is_none() && status.failures > 0);
-            assert_eq!(status.checked, Some(now.wall));
+            assert_eq!(it.status(now).expires, expires);
+            assert!(it.status(now).failures > 0 && it.status(now).behind.is_some());
             now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
         }
-        // It is not reached any more.
-        it.wake(now);
-        it.answered(now, 0, None);
-        assert!(it.is_expired(later(now, 10_000.0)));
+        assert_eq!(it.status(now).checked, None);
+        // The other one, or this one, has it again.
+        it.ordered(Order::Refresh);
+        for primary in 0..primaries {
+            it.answered(now, primary, Some(soa(if primary + 1 == primaries { 5 } else { 4 })));
+        }
+        assert!(!it.is_expired(now) && it.status(now).behind.is_none());
     }
+    let now = start();
+    let mut it = refresh(1, Some(5), now);
+    it.notified(Some(0), Some(Serial(6)));
+    it.transferred(now, Transferred::NotNewer(soa(4)));
+    it.answered(now, 0, None);
+    assert_eq!(it.status(now).checked, None);
 }
 
 #[test]

@@ -120,6 +120,51 @@ async fn each_refusal_has_its_rcode_and_changes_nothing() {
     assert_eq!((hub.applied.load(Ordering::SeqCst), locked(&hub.zone).serial()), (1, Serial(6)));
     // Neither a response nor another opcode is answered.
     assert_eq!(service.answer(vec![0; 12], CLIENT).await, None);
+    let counts: Vec<_> = service.counts().by_result().collect();
+    let expected = [("done", 1), ("unchanged", 0), ("prerequisite", 1), ("refused", 13), ("failed", 0)];
+    assert_eq!(counts, expected, "all of the table but the prerequisite, the wrong clock, and no UPDATE");
+    let errors: Vec<_> = service.bad_signatures().by_error().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(errors, [("BADKEY", 1), ("BADTIME", 1), ("other", 1)], "one ends within a record");
+}
+
+/// RFC 6891 sections 6.1.1 and 6.1.3, of each kind of response: done, refused, wrong key, unreadable, another version.
+#[tokio::test]
+async fn a_response_has_an_opt_record_where_the_request_has_one() {
+    let (_, service) = start();
+    let add = message(&[], &records(&["in new.example. 300 A 2"]));
+    let with_opt = |octets: &[u8], version: u8| {
+        let mut octets = octets.to_vec();
+        octets[11] += 1;
+        octets.extend([0, 0, 41, 4, 208, 0, version, 0, 0, 0, 0]);
+        octets
+    };
+    let elsewhere = message_of("elsewhere.", &[], &records(&["in new.elsewhere. 300 A 2"]));
+    // The type in the zone section is not SOA.
+    let mut no_zone = add.clone();
+    no_zone[22] = 1;
+    for (octets, signer, rcode) in [
+        (&add, Some("a."), 0),
+        (&add, Some("unknown."), 9),
+        (&add, None, 5),
+        (&elsewhere, Some("a."), 9),
+        (&no_zone, None, 1),
+    ] {
+        for version in [None, Some(0), Some(1)] {
+            let mut octets = version.map_or(octets.clone(), |version| with_opt(octets, version));
+            if let Some(signer) = signer {
+                drop(Exchange::sign(&mut octets, &Arc::new(key(signer)), NOW));
+            }
+            let response = service.answer(octets, CLIENT).await.expect("a response");
+            let read = hickory_proto::op::Message::from_vec(&response).expect("a message");
+            let is_known = rcode == 1 || signer == Some("unknown.");
+            let expected = if version == Some(1) && !is_known { 16 } else { rcode };
+            assert_eq!(u16::from(read.metadata.response_code), expected, "{signer:?} {version:?}");
+            assert_eq!(read.edns.is_some(), version.is_some(), "{signer:?} {version:?}");
+            let is_signed = signer.is_some();
+            let additionals = u16::from(is_signed) + u16::from(version.is_some());
+            assert_eq!(u16::from_be_bytes([response[10], response[11]]), additionals);
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn read(content: usize, said: u64, most: u64) -> Vec<u8> {
     let mut file = tempfile::tempfile().unwrap();
     let octets: Vec<u8> = (0..content).map(|at| at as u8).collect();
     file.write_all(&octets).unwrap();
-    std::io::Seek::rewind(&mut file).unwrap();
+    file.rewind().unwrap();
     read_bounded(&mut file, said, most).unwrap()
 }
 

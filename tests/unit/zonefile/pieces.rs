@@ -88,7 +88,7 @@ fn outcome_after(path: &Path, size: usize, served: Option<&Arc<Zone>>) -> String
         path,
         &origin(),
         &limits,
-        (How { size, is_kept: false }, Beside { served, file_progress: None }),
+        (How { size, is_kept: false }, Beside { served, ..Beside::default() }),
     );
     match read.map(ReadZone::from) {
         Ok(read) => {

@@ -136,9 +136,10 @@ impl Connection {
         now: Instant,
     ) -> Self {
         let patience = if proxied { PATIENCE } else { settings.idle.min(PATIENCE) };
+        let server = stream.local_addr().ok();
         Self {
             stream,
-            peer: Peer::new(answer::TransportKind::Tcp, source),
+            peer: Peer::new(answer::TransportKind::Tcp, source).asking(server),
             permit: Some(permit),
             named: !proxied,
             traffic,
@@ -256,7 +257,8 @@ impl Connection {
             Ok(Some((origin, octets))) => {
                 self.named = true;
                 if let Origin::Client(client) = origin {
-                    self.peer = Peer::new(answer::TransportKind::Tcp, client.ip());
+                    let server = self.stream.local_addr().ok();
+                    self.peer = Peer::new(answer::TransportKind::Tcp, client.ip()).asking(server);
                 }
                 // Given back before it is asked for again.
                 self.permit = None;

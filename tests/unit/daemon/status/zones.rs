@@ -17,6 +17,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         source_serial: None,
         records: 3,
         source: Path::new("zones/z.zone").into(),
+        has_file: false,
         accepted_at: None,
         durable: true,
         signatures: None,
@@ -122,6 +123,22 @@ fn zones_are_listed_as_asked() {
     let (listed, counts) =
         table.select(&Selection { zones: ZoneFilter::Name("z5.example".into()), most: None });
     assert!(listed[0].required && counts.total == 2001);
+}
+
+#[test]
+fn a_held_zone_is_not_well_since_it_is_held() {
+    let since = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(5000);
+    let held = || Fault::Held { zone: name("a.example"), since, reason: "x y".to_owned() };
+    let report = [
+        (name("a.example"), zone(ZoneState::Serving, vec![held()])),
+        (name("b.example"), zone(ZoneState::Kept, vec![gone("b"), held()])),
+    ];
+    let table = table(report.into_iter().collect(), &[]);
+    let mut groups: Vec<_> = table.groups().into_iter().map(|group| (group.first, group.since)).collect();
+    groups.sort();
+    assert_eq!(groups, [("a.example.".to_owned(), 5000), ("b.example.".to_owned(), 0)]);
+    let (listed, _) = table.select(&Selection { zones: ZoneFilter::All, most: None });
+    assert_eq!(listed.iter().map(|zone| zone.since).collect::<Vec<_>>(), [5000, 0]);
 }
 
 /// What a table knows, as far as that is told.

@@ -1,0 +1,149 @@
+//! Opens the state directory on a thread of its own: its disk may not answer, and zones that have files are served all the same.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::publish::error::PublishError;
+use crate::publish::settings::HistoryBounds;
+use crate::publish::state::directory::{StateDirectory, StateError};
+use crate::publish::state::state_writer::StateWriter;
+use crate::publish::state::store::Store;
+use crate::sys::pending::{Pending, Unfinished};
+use crate::telemetry::pulse::{Observed, Pulse, Work};
+
+/// What became of it.
+pub(in crate::publish) type Opened = Result<StateDirectory, PublishError>;
+
+/// What is said of a directory that has not answered yet.
+const SILENT: &str = "it does not answer";
+
+/// How often the one who waits looks whether the thread goes on.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The opening that goes on, if there is one: there is one at a time.
+#[derive(Debug)]
+pub(in crate::publish) struct StateOpener {
+    pending: Option<Pending<Opened>>,
+    /// Where the thread has its place.
+    pulse: Arc<Pulse>,
+}
+
+impl Default for StateOpener {
+    fn default() -> Self {
+        Self { pending: None, pulse: Arc::new(Pulse::new(0)) }
+    }
+}
+
+/// What an opening needs.
+#[derive(Debug)]
+pub(in crate::publish) struct OpenerParts<'a> {
+    /// `None`: none is configured.
+    pub(in crate::publish) directory: Option<&'a Path>,
+    /// Called when it is open; and when something became of what is to be kept.
+    pub(in crate::publish) wake: &'a Arc<Notify>,
+    pub(in crate::publish) pulse: &'a Arc<Pulse>,
+    pub(in crate::publish) bounds: &'a Arc<Mutex<HistoryBounds>>,
+}
+
+impl StateOpener {
+    /// Whether an opening goes on.
+    pub(in crate::publish) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Opens it at the start; `None` if its thread has waited for the disk so long without a break. A large one takes as long as it takes:
+    /// what it holds must not be taken for unknown because of that.
+    pub(in crate::publish) fn open_at_start(
+        &mut self,
+        parts: &OpenerParts<'_>,
+        silence: Duration,
+    ) -> Option<Opened> {
+        if let Some(opened) = self.open(parts, TICK) {
+            return Some(opened);
+        }
+        let (start, mut observed) = (Instant::now(), Observed::default());
+        loop {
+            if let Some(opened) = self.wait(TICK) {
+                return Some(opened);
+            }
+            let shown = self.pulse.shown().flatten().next();
+            let silent = shown.map(|shown| observed.observe(shown, start.elapsed()));
+            if silent.is_some_and(|silent| silent >= silence) {
+                return None;
+            }
+        }
+    }
+
+    /// Opens it and waits so long at most; while an opening goes on that one is asked for, without waiting. `None`: it goes on.
+    pub(in crate::publish) fn open(&mut self, parts: &OpenerParts<'_>, patience: Duration) -> Option<Opened> {
+        let Some(directory) = parts.directory.map(Path::to_path_buf) else {
+            return Some(Ok(StateDirectory::None));
+        };
+        let (wake, pulse, bounds) = (parts.wake.clone(), parts.pulse.clone(), parts.bounds.clone());
+        let open = move || StateDirectory::open(Some(&directory), &wake, &pulse, &bounds);
+        self.begin_or_ask(open, parts.wake, patience)
+    }
+
+    /// The same for one that could be read only.
+    pub(in crate::publish) fn open_to_write(
+        &mut self,
+        store: Arc<Store>,
+        parts: &OpenerParts<'_>,
+        patience: Duration,
+    ) -> Option<Opened> {
+        let (wake, pulse) = (parts.wake.clone(), parts.pulse.clone());
+        let open = move || match store.lock_and_probe() {
+            Ok(()) => StateWriter::start(store, wake, pulse)
+                .map(StateDirectory::Kept)
+                .map_err(|source| PublishError::Thread { source }),
+            Err(why) => Ok(StateDirectory::Unwritable { store: Some(store), error: StateError::new(why) }),
+        };
+        self.begin_or_ask(open, parts.wake, patience)
+    }
+
+    fn begin_or_ask(
+        &mut self,
+        open: impl FnOnce() -> Opened + Send + 'static,
+        wake: &Arc<Notify>,
+        patience: Duration,
+    ) -> Option<Opened> {
+        if self.is_pending() {
+            return self.wait(Duration::ZERO);
+        }
+        let (place, wake) = (self.pulse.reserve(Work::Keep), wake.clone());
+        let work = move || {
+            place.begin();
+            open()
+        };
+        match Pending::start("state-opener", work, move || wake.notify_one()) {
+            Ok(pending) => self.pending = Some(pending),
+            Err(source) => return Some(Err(PublishError::Thread { source })),
+        }
+        self.wait(patience)
+    }
+
+    /// Waits so long at most for the opening that goes on.
+    fn wait(&mut self, patience: Duration) -> Option<Opened> {
+        let pending = self.pending.take()?;
+        match pending.wait(patience) {
+            Ok(opened) => Some(opened),
+            Err(Unfinished::GoesOn) => {
+                self.pending = Some(pending);
+                None
+            }
+            Err(Unfinished::Ended) => Some(Ok(unread("opening it panicked"))),
+        }
+    }
+}
+
+/// Of a directory that has not answered yet.
+pub(in crate::publish) fn silent() -> StateDirectory {
+    unread(SILENT)
+}
+
+fn unread(error: &str) -> StateDirectory {
+    StateDirectory::Unwritable { store: None, error: StateError::new(error) }
+}
