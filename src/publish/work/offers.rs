@@ -29,8 +29,9 @@ impl CheckRun<'_> {
         }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let (forced, is_anew) = (force != Force::No, force == Force::Anew);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced, is_anew, raise: 0 };
+        let (forced, rule) = (force >= Force::Anew, SerialRule::Strict);
+        let (is_anew, is_forked) = (force == Force::Anew, force == Force::Forked);
+        let terms = Terms { serial: rule, shrink_limit_percent, forced, is_anew, is_forked, raise: 0 };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.
         let candidate =
@@ -96,6 +97,7 @@ impl CheckRun<'_> {
             shrink_limit_percent,
             forced: true,
             is_anew: false,
+            is_forked: false,
             raise: 0,
         };
         let RefusedOffer { serial, primary, path, .. } = offer.clone();
