@@ -72,7 +72,9 @@ fn another_catalog_begins_a_zone_anew_whatever_its_label_unless_it_was_given() {
     fleet.hub.start(&fleet.lab);
     fleet.hub.wait_zone("catb.test", "served", Some(1));
     fleet.pop.start(&fleet.lab);
-    zones.iter().for_each(|zone| drop(fleet.wait_serves(zone)));
+    for zone in &zones {
+        fleet.wait_serves(zone);
+    }
     // The first owner gives both up, and the primary does not have them any more.
     fleet.deploy_catalog("cata.test", 2, &[]);
     zones.iter().for_each(|zone| fleet.take_out(zone));

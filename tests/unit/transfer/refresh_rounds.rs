@@ -312,6 +312,7 @@ fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_ord
         due: 1_800_001_000,
         failures: 0,
         saved: 1_800_000_000,
+        diverged: None,
         forked: None,
     };
     let rng = fastrand::Rng::with_seed(1);
