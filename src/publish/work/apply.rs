@@ -62,11 +62,11 @@ impl CheckRun<'_> {
                 if self.context.settings.databases.contains(name) {
                     return;
                 }
-                let kept = match change.before.provenance {
-                    Provenance::Transfer { primary } => self.keep_refused(entry, &zone, primary),
-                    // It was in a file before: no primary has given it whole yet, whose version could be accepted.
+                let primary = match change.before.provenance {
+                    Provenance::Transfer { primary } => Some(primary),
                     Provenance::File { .. } => None,
                 };
+                let kept = self.keep_refused(entry, &zone, primary);
                 let kept = kept.map_or_else(|| "not kept".to_owned(), |kept| kept.display().to_string());
                 tracing::warn!(zone = %name, kept, %error, "what differences led to is refused");
             })?;

@@ -37,7 +37,7 @@ impl CheckRun<'_> {
         let candidate =
             Candidate { zone: zone.clone(), digest, provenance: Provenance::Transfer { primary } };
         if let Err(refused) = self.take(entry, candidate, terms) {
-            let kept = self.keep_refused(entry, &zone, primary);
+            let kept = self.keep_refused(entry, &zone, Some(primary));
             entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused, kept }));
         }
         let outcome = match &entry.verdict {
@@ -47,20 +47,20 @@ impl CheckRun<'_> {
         self.effects.answer = Some(Answer::Whole(reply, outcome));
     }
 
-    /// Keeps a version of a primary that was refused and is in no file, for an operator to inspect or accept; where, if that could be
-    /// done.
+    /// Keeps a version that was refused and is in no file, for an operator to inspect, or, where it is known which primary it came from, to
+    /// accept; where, if that could be done.
     pub(in crate::publish) fn keep_refused(
         &self,
         entry: &mut Entry,
         zone: &Zone,
-        primary: SocketAddr,
+        primary: Option<SocketAddr>,
     ) -> Option<PathBuf> {
         let directory = self.context.state.writer()?.store().directory();
         let serial = zone.serial();
         match refused::keep(directory, zone) {
             Ok((path, octets)) => {
-                let offer = RefusedOffer { serial, primary, path: path.clone(), octets };
-                entry.refused_offer = Some(Box::new(offer));
+                let offer = |primary| RefusedOffer { serial, primary, path: path.clone(), octets };
+                entry.refused_offer = primary.map(offer).map(Box::new);
                 Some(path)
             }
             Err(error) => {
