@@ -132,11 +132,15 @@ async fn zones_that_have_files_are_served_by_a_start_whose_state_directory_hangs
     for file in [file, bumped, "zones/a.example.zone"] {
         pop.write(file, &zone_text(5, 3));
     }
-    let bump =
-        SingleZone { name: name("b.example."), file: None, serial: Some(SerialRule::Bump), dnssec: None };
+    let bump = |zone: &str| SingleZone {
+        name: name(zone),
+        file: None,
+        serial: Some(SerialRule::Bump),
+        dnssec: None,
+    };
     let settings = Settings {
         databases: BTreeSet::from([name("a.example.")]),
-        zones: vec![bump].into(),
+        zones: ["b.example.", "n.example."].map(bump).into(),
         ..pop.settings()
     };
     pop.start_with(settings.clone()).await;
@@ -146,11 +150,14 @@ async fn zones_that_have_files_are_served_by_a_start_whose_state_directory_hangs
     pop.wait_kept().await;
     pop.stop().await;
     pop.published = Default::default();
+    // One of which nothing is kept.
+    pop.write("zones/n.example.zone", &zone_text(3, 3));
     fuse.stop();
     timeout(START, pop.start_with(settings.clone())).await.expect("a start waits for the state directory");
     // What nobody knows anything of waits; it does not go back.
     assert_eq!(pop.served("f.example."), Some((5, 5)));
     assert_eq!((pop.served("b.example."), pop.served("a.example.")), (None, None));
+    assert_eq!(pop.served("n.example."), None);
     assert!(pop.absence("a.example.").is_some());
     let faults: Vec<String> = pop.report().faults.iter().map(ToString::to_string).collect();
     assert!(faults.iter().any(|fault| fault.contains("it does not answer")), "{faults:?}");
@@ -160,6 +167,7 @@ async fn zones_that_have_files_are_served_by_a_start_whose_state_directory_hangs
     fuse.go_on();
     pop.wait_serial("a.example.", 7).await;
     pop.wait_serial("b.example.", 6).await;
+    pop.wait_serial("n.example.", 3).await;
     pop.wait_serial("f.example.", 6).await;
     pop.wait(|report| report.faults.is_empty()).await;
     pop.wait_kept().await;

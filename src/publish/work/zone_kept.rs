@@ -60,6 +60,10 @@ impl CheckRun<'_> {
                 }
             }
         }
+        if !entry.stored {
+            // It is known what is kept of it, if it is nothing: there is nothing to wait for.
+            entry.unread = 0;
+        }
     }
 
     /// The whole directory cannot be read. A zone that lives there waits for it, and one whose serials are made here does for a while: it
