@@ -260,3 +260,42 @@ async fn a_zone_that_includes_a_file_that_never_answered_delays_no_zone_beside_i
     pop.wait_serial("first.example.", 1).await;
     pop.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zone_whose_included_files_move_from_one_mount_to_another_is_deployed() {
+    let mut pop = Pop::new();
+    let mounts =
+        ["far", "near"].map(|mount| Fuse::mount(&pop.path(&format!("{mount}-data")), &pop.path(mount)));
+    let [Some(_far), Some(_near)] = mounts else {
+        return skip("included files that move", "there is no FUSE");
+    };
+    fs::create_dir(pop.path("parts")).unwrap();
+    for mount in ["far", "near"] {
+        pop.write(&format!("{mount}/part"), &format!("{mount} TXT included\n"));
+    }
+    // One includes by itself, the other one by a file beside it: its own file says nothing new.
+    let zones = pop.path("zones/own.example.zone");
+    let beside = pop.path("parts/all");
+    let write = |serial: u32, mounts: &[&str]| {
+        let parts: String = mounts.iter().map(|mount| format!("$INCLUDE ../{mount}/part\n")).collect();
+        let text = format!("{}{parts}", zone_text(serial, 3));
+        replace(&zones, &text);
+        replace(&beside, &text);
+    };
+    write(1, &["far"]);
+    pop.write("zones/beside.example.zone", "$INCLUDE ../parts/all\n");
+    let mut settings = settings(&pop);
+    settings.include_roots.extend(["far", "near", "parts"].map(|root| pop.path(root)));
+    pop.start_with(settings).await;
+    assert_eq!(pop.report().served(), 2, "{:?}", pop.report());
+    let steps = [&["near"][..], &["far"], &["near", "far"], &["near"], &["far", "near"], &[]];
+    for (serial, mounts) in (2..).zip(steps) {
+        write(serial, mounts);
+        reload(&pop).await;
+        for zone in ["own.example.", "beside.example."] {
+            pop.wait_serial(zone, serial).await;
+        }
+    }
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
+    pop.stop().await;
+}

@@ -121,20 +121,34 @@ impl FileMounts {
         Some(mount)
     }
 
+    /// Whether a thread of this group may wait for each of the file systems that were met.
+    pub(in crate::publish) fn are_in(&self, group: &SourceKey) -> bool {
+        self.met.iter().all(|mount| group.includes_from(mount))
+    }
+
     /// The group of zones that include files on these file systems; `None` if there is no other than that of the zone file.
     pub(in crate::publish) fn group(&self) -> Option<SourceKey> {
-        let (first, others) = {
-            let mut met = self.met.iter();
-            (met.next()?, met)
-        };
-        let mut name = first.clone().into_os_string();
-        for other in others {
-            name.push(" or ");
-            name.push(other);
-        }
-        let points = self.met.iter().cloned().collect();
-        Some(SourceKey::Included(PathBuf::from(name).into(), points))
+        group_of(&self.met)
     }
+
+    /// The same, on these file systems and on those of another group.
+    pub(in crate::publish) fn group_with(&self, other: &SourceKey) -> Option<SourceKey> {
+        let mut points = self.met.clone();
+        if let SourceKey::Included(_, others) = other {
+            points.extend(others.iter().cloned());
+        }
+        group_of(&points)
+    }
+}
+
+fn group_of(points: &BTreeSet<PathBuf>) -> Option<SourceKey> {
+    let mut others = points.iter();
+    let mut name = others.next()?.clone().into_os_string();
+    for other in others {
+        name.push(" or ");
+        name.push(other);
+    }
+    Some(SourceKey::Included(PathBuf::from(name).into(), points.iter().cloned().collect()))
 }
 
 /// A field of the file: space, tab, line feed and backslash stand there as `\` and three octal digits.

@@ -21,7 +21,7 @@ impl CheckRun<'_> {
         entry.files.included().for_each(|included| drop(files.meet(included)));
         let Some(group) = files.group() else { return true };
         entry.includes_in = Some(Box::new(group.clone()));
-        if group == *self.group {
+        if files.are_in(self.group) {
             return true;
         }
         match self.context.unseen.is_silent(&group) {
