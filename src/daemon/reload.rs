@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -28,12 +28,14 @@ use crate::wire::Name;
 use super::catalogs::CatalogFacts;
 use super::controller::Controller;
 use super::live::{self, Applied};
-use super::reloads::{Read, ReadConfig, ZoneLook};
+use super::reloads::{Read, ReadConfig, ZoneLooks};
 use super::response::failed;
 use super::status::Reload;
 
 /// How long it is looked for zones before a configuration is put in force with which all might leave.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// Looks that have not come back, at most: each of them has a thread.
+const MOST_LOOKS: usize = 8;
 /// Zones that the answer names when they leave.
 const MOST_NAMED: usize = 10;
 
@@ -49,9 +51,9 @@ pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {
 fn begin(controller: &mut Controller, replies: Vec<Reply>) {
     controller.reload.publish(Reload::Running { since: Instant::now() });
     let serves = controller.publisher.report().load().served() > 0;
-    let look = controller.reloads.look.clone();
+    let looks = controller.reloads.looks.clone();
     let known = local_addresses(&controller.config);
-    let reading = tokio::spawn(read(controller.file.clone(), known, serves.then_some(look)));
+    let reading = tokio::spawn(read(controller.file.clone(), known, serves.then_some(looks)));
     controller.reloads.reading = Some((reading, replies));
 }
 
@@ -63,14 +65,14 @@ fn local_addresses(config: &Config) -> Vec<IpAddr> {
     }
 }
 
-/// Reads the file. A session would be reset in vain if its new local end were not on this host. `look`: there are zones that could
+/// Reads the file. A session would be reset in vain if its new local end were not on this host. `looks`: there are zones that could
 /// leave.
-async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, look: Option<ZoneLook>) -> Read {
+async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, looks: Option<ZoneLooks>) -> Read {
     let load = move || config::load(file.as_deref()).map_err(|error| error.to_string());
     let loaded = tokio::task::spawn_blocking(load).await.map_err(|error| with_causes(&error))??;
     let has_catalogs = !loaded.config.transfers.catalogs.followed.is_empty();
-    let look = look.filter(|_| !has_catalogs);
-    let silent = match look.map(|look| look_for_zones(&loaded.config.publish, look)) {
+    let looks = looks.filter(|_| !has_catalogs);
+    let silent = match looks.map(|looks| look_for_zones(&loaded.config.publish, looks)) {
         None => None,
         Some(found) => match found.await {
             ZonesFound::Some => None,
@@ -88,11 +90,15 @@ async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, look: Option<ZoneLook>)
 }
 
 /// A look goes on until this is dropped.
-struct LookGoesOn(ZoneLook);
+struct LookGoesOn {
+    looks: ZoneLooks,
+    /// The directory that it reads.
+    place: Arc<Mutex<PathBuf>>,
+}
 
 impl Drop for LookGoesOn {
     fn drop(&mut self) {
-        *locked(&self.0) = None;
+        locked(&self.looks).retain(|look| !Arc::ptr_eq(look, &self.place));
     }
 }
 
@@ -104,20 +110,28 @@ enum ZonesFound {
     Unknown(PathBuf),
 }
 
-/// Looks whether a configuration leaves zones, for [`LONGEST_LOOK`] at most: a directory may not answer.
-async fn look_for_zones(settings: &Arc<Settings>, look: ZoneLook) -> ZonesFound {
+/// Looks whether a configuration leaves zones, for [`LONGEST_LOOK`] at most: a directory may not answer. An earlier look that has not come
+/// back says something of those directories only that are named still.
+async fn look_for_zones(settings: &Arc<Settings>, looks: ZoneLooks) -> ZonesFound {
     let first = settings.directories.first().cloned().unwrap_or_default();
-    match &mut *locked(&look) {
-        // An earlier look has not come back.
-        Some(directory) => return ZonesFound::Unknown(directory.clone()),
-        place => *place = Some(first.clone()),
+    let place = Arc::new(Mutex::new(first.clone()));
+    {
+        let mut looks = locked(&looks);
+        let silent = looks.iter().map(|look| locked(look).clone()).find(|at| {
+            looks.len() >= MOST_LOOKS
+                || settings.directories.iter().any(|directory| at.starts_with(directory))
+        });
+        if let Some(directory) = silent {
+            return ZonesFound::Unknown(directory);
+        }
+        looks.push(place.clone());
     }
     let (found, is_found) = oneshot::channel();
-    let (settings, place) = (settings.clone(), LookGoesOn(look.clone()));
+    let (settings, look) = (settings.clone(), LookGoesOn { looks, place: place.clone() });
     let work = move || {
-        let at = |directory: &Path| *locked(&place.0) = Some(directory.to_owned());
+        let at = |directory: &Path| directory.clone_into(&mut locked(&look.place));
         let finds_no_zone = finds_no_zone(&settings, &at);
-        drop(place);
+        drop(look);
         let _ = found.send(finds_no_zone);
     };
     if std::thread::Builder::new().name("reload-look".to_owned()).spawn(work).is_err() {
@@ -126,7 +140,7 @@ async fn look_for_zones(settings: &Arc<Settings>, look: ZoneLook) -> ZonesFound 
     match tokio::time::timeout(LONGEST_LOOK, is_found).await {
         Ok(Ok(true)) => ZonesFound::None,
         Ok(Ok(false)) => ZonesFound::Some,
-        Ok(Err(_)) | Err(_) => ZonesFound::Unknown(locked(&look).clone().unwrap_or(first)),
+        Ok(Err(_)) | Err(_) => ZonesFound::Unknown(locked(&place).clone()),
     }
 }
 
@@ -329,5 +343,36 @@ mod tests {
         assert_eq!(certificate, (false, format!("the certificate is bad; {rest}: {all}")));
         let both = message(outcome(wrong("certificate"), Err("no publisher".to_owned()), &nothing));
         assert_eq!(both, (false, format!("the certificate is bad; no publisher; {rest}")));
+    }
+
+    /// A look hangs at a directory. The next configuration names it still, names another one alone, or names it beside another one.
+    #[tokio::test]
+    async fn a_look_that_hangs_tells_nothing_of_a_configuration_without_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in ["hung", "empty", "full"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        std::fs::write(path("full/a.example.zone"), "").unwrap();
+        let looks = ZoneLooks::default();
+        let hung = Arc::new(Mutex::new(path("hung/folder")));
+        locked(&looks).push(hung.clone());
+        let look = async |names: &[&str]| {
+            let directories = names.iter().map(|name| path(name)).collect();
+            let settings = Arc::new(Settings { directories, ..Settings::default() });
+            match look_for_zones(&settings, looks.clone()).await {
+                ZonesFound::Some => "some".to_owned(),
+                ZonesFound::None => "none".to_owned(),
+                ZonesFound::Unknown(at) => at.strip_prefix(directory.path()).unwrap().display().to_string(),
+            }
+        };
+        assert_eq!((look(&["empty"]).await, look(&["full"]).await), ("none".into(), "some".into()));
+        assert_eq!(
+            (look(&["hung"]).await, look(&["empty", "hung"]).await),
+            ("hung/folder".into(), "hung/folder".into())
+        );
+        assert_eq!(locked(&looks).len(), 1, "a look that came back hangs no more");
+        drop(LookGoesOn { looks: looks.clone(), place: hung });
+        assert_eq!(look(&["hung"]).await, "none");
     }
 }

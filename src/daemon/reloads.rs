@@ -20,9 +20,9 @@ pub(super) struct ReadConfig {
     pub(super) silent: Option<PathBuf>,
 }
 
-/// Where the look is whether a configuration leaves zones; `None` while there is none. A look at a directory that does not answer has no
-/// end: there is one at a time.
-pub(super) type ZoneLook = Arc<Mutex<Option<PathBuf>>>;
+/// Where the looks are that have not come back, of those whether a configuration leaves zones: one at a directory that does not answer
+/// has no end.
+pub(super) type ZoneLooks = Arc<Mutex<Vec<Arc<Mutex<PathBuf>>>>>;
 
 /// The reloads that were asked for and have not been read yet. One file is read at a time; all that are asked for meanwhile are one
 /// reload after it.
@@ -30,7 +30,7 @@ pub(super) type ZoneLook = Arc<Mutex<Option<PathBuf>>>;
 pub(super) struct Reloads {
     pub(super) reading: Option<(JoinHandle<Read>, Vec<Reply>)>,
     pub(super) next: Option<Vec<Reply>>,
-    pub(super) look: ZoneLook,
+    pub(super) looks: ZoneLooks,
 }
 
 impl Reloads {
