@@ -10,8 +10,10 @@ use tokio::time::timeout;
 
 use crate::difference::apply;
 use crate::fuse::Fuse;
+use crate::restart::SmallDisk;
 use crate::skip::skip;
-use crate::support::{Pop, name, replace, versioned, zone_text};
+use crate::support::{Pop, name, one, replace, versioned, zone_text};
+use crate::unwritable::remount;
 
 /// A start is patient with a state directory that hangs, and with what is kept there.
 const START: Duration = Duration::from_secs(40);
@@ -200,4 +202,40 @@ async fn a_state_directory_that_hangs_stops_no_deploy() {
     pop.wait_kept().await;
     assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
     pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_directory_that_answers_late_and_can_be_read_only_tells_which_zones_are_held() {
+    let mut pop = Pop::new();
+    fs::create_dir(pop.path("disk")).unwrap();
+    let Some(_disk) = SmallDisk::mount(&pop.path("disk")) else {
+        return skip("a state directory that can be read only", "this user cannot mount");
+    };
+    let Some(fuse) = Fuse::mount(&pop.path("disk"), &pop.path("state")) else {
+        return skip("a state directory that can be read only", "there is no FUSE");
+    };
+    let (free, held) = ("zones/free.example.zone", "zones/held.example.zone");
+    for file in [free, held] {
+        pop.write(file, &zone_text(5, 3));
+    }
+    pop.start().await;
+    pop.handle().hold(one(&name("held.example.")), Some("an incident".to_owned())).await.unwrap();
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    remount(&pop.path("disk"), "ro");
+    fuse.stop();
+    timeout(START, pop.start()).await.expect("a start waits for the state directory");
+    for file in [free, held] {
+        replace(&pop.path(file), &zone_text(6, 3));
+    }
+    pop.wait_fault("free.example.", "is held at the version that is served").await;
+    fuse.go_on();
+    pop.wait_serial("free.example.", 6).await;
+    assert_eq!(pop.served("held.example."), Some((5, 5)));
+    pop.wait_fault("held.example.", "an incident").await;
+    let all_held = |fault: &SourceFault| matches!(fault, SourceFault::AllHeld { .. });
+    assert!(!pop.report().faults.iter().any(all_held), "{:?}", pop.report().faults);
+    pop.stop().await;
+    remount(&pop.path("disk"), "rw");
 }

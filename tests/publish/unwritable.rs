@@ -14,7 +14,7 @@ use crate::support::{Pop, name, replace, versioned, zone_text};
 const ZONE: &str = "zones/a.example.zone";
 const OTHER: &str = "zones/b.example.zone";
 
-fn remount(at: &Path, how: &str) {
+pub(crate) fn remount(at: &Path, how: &str) {
     let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(at).status().unwrap();
     assert!(done.success(), "remount,{how}");
 }

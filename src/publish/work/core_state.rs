@@ -188,6 +188,8 @@ impl Core {
             // Nothing was known of what the directory holds.
             self.zones.values_mut().for_each(|entry| entry.durable = false);
             self.list_state();
+            // Also where it can be read only: which zones are held is known by now.
+            self.list_holds_again();
         }
         self.keeping.history.follow(self.keeping.state.database());
         let Some(writer) = self.keeping.state.writer() else { return is_read };
@@ -195,7 +197,9 @@ impl Core {
             writer.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
-        self.list_holds_again();
+        if !is_read {
+            self.list_holds_again();
+        }
         let unkept = self.zones.iter().filter(|(_, entry)| entry.is_to_keep());
         self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
         true
