@@ -299,3 +299,24 @@ async fn a_zone_whose_included_files_move_from_one_mount_to_another_is_deployed(
     assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
     pop.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mount_that_does_not_answer_is_no_fault_when_its_last_zone_is_removed() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("far")) else {
+        return skip("the last zone of a mount that does not answer", "there is no FUSE");
+    };
+    pop.write("far/part", "part TXT included\n");
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.write("zones/last.example.zone", &including(1));
+    pop.start_with(with_includes(&pop)).await;
+    assert_eq!(pop.report().served(), 2, "{:?}", pop.report());
+    pop.wait_kept().await;
+    stop(&fuse, &pop, "far").await;
+    fs::remove_file(pop.path("zones/last.example.zone")).unwrap();
+    reload(&pop).await;
+    pop.handle().remove(&name("last.example.")).await.unwrap();
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
+    fuse.go_on();
+    pop.stop().await;
+}

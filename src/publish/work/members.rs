@@ -131,7 +131,8 @@ impl Core {
                 Some(_) => {
                     self.board.forget(name);
                     self.release(name);
-                    self.zones.remove(name);
+                    let gone = self.zones.remove(name);
+                    self.has_left(gone.and_then(|gone| gone.includes_in));
                     self.orders.remove(name);
                     self.publication.remove(name.clone());
                     self.reporting.news.insert(name.clone());

@@ -215,7 +215,9 @@ impl Core {
         self.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
         self.board.forget(zone);
         self.release(zone);
-        if let Some(named) = self.zones.remove(zone).and_then(|entry| entry.found) {
+        let gone = self.zones.remove(zone).unwrap_or_default();
+        let included_in = gone.includes_in;
+        if let Some(named) = gone.found {
             // The config names it, so it is still reported as missing.
             let misplaced = named.fault.clone();
             let entry = Entry { found: Some(named), misplaced, is_checked: true, ..Entry::default() };
@@ -228,6 +230,7 @@ impl Core {
         self.publish_absences();
         self.reporting.news.insert(zone.clone());
         self.report_all();
+        self.has_left(included_in);
         tracing::info!(%zone, "removed by command");
         Ok(())
     }

@@ -210,6 +210,7 @@ impl Core {
                 _ => {}
             }
             self.reporting.news.insert(name.clone());
+            self.has_left(gone.and_then(|gone| gone.includes_in));
         }
     }
 
@@ -397,7 +398,10 @@ impl Core {
             }
             self.sources.probed(&key, now, LONGEST_PROBE);
             let context = self.context();
-            let Some(source) = self.source(&key) else { continue };
+            let Some(source) = self.source(&key) else {
+                self.has_left(Some(Box::new(key)));
+                continue;
+            };
             self.board.give((Lane::Survey, key), context, Task::Survey(Some(source)));
         }
     }
