@@ -4,7 +4,7 @@
 //! the snapshot to the secondaries that may have them, which NOTIFY tells of another version. Never decides whether a
 //! version may be served.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
@@ -71,11 +71,11 @@ impl Transferring {
         };
         let (status, news) = handoff::queue(MOST_NEWS).map_err(DaemonError::Runtime)?;
         let context = SecondaryContext {
-            saved: publisher.kept_timers().clone(),
-            kept_aside: kept_aside(publisher),
+            late: Some(publisher.kept()),
             has_members: true,
             report: Some(publisher.report()),
             status: Some(status),
+            ..SecondaryContext::default()
         };
         let sink: Arc<dyn Sink> = Arc::new(sink);
         let delayed =
@@ -233,12 +233,6 @@ impl TransferControl {
     pub(super) async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
         self.secondary.order(zone, order).await
     }
-}
-
-/// Zones that catalogs list no more, and of which data is kept.
-fn kept_aside(publisher: &PublisherHandle) -> HashSet<Name> {
-    let kept = publisher.kept_members().iter().filter(|(_, member)| member.kept_until.is_some());
-    kept.map(|(name, _)| name.clone()).collect()
 }
 
 /// Starts what serves versions when their time has come.

@@ -99,6 +99,7 @@ pub use state::tail::{Began, BeganReason};
 pub use state::timers::{KeptDivergence, ZoneTimers};
 pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zonemd};
 pub use verify::Signatures;
+pub use work::kept_state::KeptState;
 pub use work::liveness::{Liveness, Stall};
 pub use work::members::MemberChanges;
 pub use work::orders_hold::{HoldZones, HoldsSet};

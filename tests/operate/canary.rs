@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::fuse::Fuse;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{HUB_SECRET, ZONE, base_config, replace};
+use crate::support::pop::{HUB_SECRET, ZONE, base_config, replace, state_directory};
 use crate::support::process::Process;
-use crate::support::skip::has_programs;
+use crate::support::skip::{has_programs, skip};
 use crate::support::wait::{holds_for, wait_until};
 use crate::support::zones::versioned;
 
@@ -348,4 +349,37 @@ fn a_version_that_the_history_does_not_have_any_more_goes_to_nobody_else_until_a
     hub.must(&["zone", "release", "--all"]);
     assert_eq!([sent(NSD), sent(KNOT)], [Some(2), Some(2)]);
     hub.wait_status("released", |status| status["canaries"][0]["withheld"] == 0);
+}
+
+/// Its state directory does not answer when the hub starts: nothing counts as released until it does, and then what was.
+#[test]
+fn what_was_released_is_known_again_when_the_state_directory_answers() {
+    if !has_programs("versions that were released", &["dig"]) {
+        return;
+    }
+    let mut lab = Lab::new();
+    let space = addresses(&mut lab);
+    let zones = lab.subdirectory("zones-hub");
+    let mut hub = Anyns::new(&lab, &space, "hub", &hub_config(&lab, NSD, "hold"));
+    let (data, state) = (lab.subdirectory("late-data"), state_directory(&lab, "hub"));
+    let Some(fuse) = Fuse::mount(&data, &state) else {
+        return skip("a state directory that answers late", "there is no FUSE");
+    };
+    deploy(&zones, 1);
+    hub.start(&lab);
+    hub.wait_status("released", |status| {
+        status["canaries"][0]["released"] == 1 && status["zones_not_kept"] == 0
+    });
+    hub.kill();
+    fuse.stop();
+    hub.start(&lab);
+    hub.wait_status("withheld", |status| status["canaries"][0]["withheld"] == 1);
+    let sent = |from: &str| soa_of(&space, from);
+    assert_eq!([sent(NSD), sent(KNOT)], [Some(1), None]);
+    fuse.go_on();
+    hub.wait_status("released again", |status| {
+        status["canaries"][0]["released"] == 1 && status["canaries"][0]["withheld"] == 0
+    });
+    assert_eq!([sent(NSD), sent(KNOT)], [Some(1), Some(1)]);
+    hub.kill();
 }

@@ -2,9 +2,11 @@
 //! anyns does, and what Knot DNS and BIND do with the same catalog.
 
 use crate::catalog::{Fleet, POP, follower, follows};
+use crate::fuse::Fuse;
 use crate::support::anyns::{BOUND, zone_status};
+use crate::support::pop::state_directory;
 use crate::support::process::Process;
-use crate::support::skip::has_programs;
+use crate::support::skip::{has_programs, skip};
 use crate::support::wait::{holds_for, looked_for, wait_until};
 
 /// How long a peer may take to drop what it has: some do not.
@@ -113,4 +115,41 @@ fn knot_and_bind_with_the_same_catalog() {
         println!("{program} {word} when its label changes and its primary does not have it");
         assert!(serves("z1.test"), "{program}: the others stay");
     }
+}
+
+/// The state directory of the POP does not answer at its start, and the hub is away: then both come.
+#[test]
+fn a_pop_whose_state_directory_answers_late_has_its_members_and_follows_their_catalog() {
+    if !has_programs("members in a state directory that answers late", &["dig"]) {
+        return;
+    }
+    let mut fleet = fleet();
+    let (data, state) = (fleet.lab.subdirectory("late-data"), state_directory(&fleet.lab, "pop"));
+    let Some(fuse) = Fuse::mount(&data, &state) else {
+        return skip("members in a state directory that answers late", "there is no FUSE");
+    };
+    fleet.pop.start(&fleet.lab);
+    fleet.wait_serves("z0.test");
+    fleet.wait_serves("z1.test");
+    fleet.pop.wait_status("all is kept", |status| status["zones_not_kept"] == 0);
+    fleet.pop.kill();
+    fleet.hub.kill();
+    fuse.stop();
+    fleet.pop.start(&fleet.lab);
+    fleet
+        .pop
+        .wait_status("nobody knows its zones", |status| status.to_string().contains("it does not answer"));
+    assert!(!fleet.serves("z0.test"));
+    fuse.go_on();
+    fleet.wait_serves("z0.test");
+    fleet.wait_serves("z1.test");
+    // They are members, and go with the catalog.
+    fleet.hub.start(&fleet.lab);
+    fleet.hub.wait_zone("catalog.test", "served", Some(1));
+    fleet.deploy_catalog("catalog.test", 2, &["m1.zones IN PTR z1.test."]);
+    fleet.pop.wait_status("one has gone", |status| {
+        status["catalogs"][0]["serial"] == 2 && zone_status(status, "z0.test").is_none()
+    });
+    fleet.wait_serves("z1.test");
+    fleet.pop.kill();
 }

@@ -169,17 +169,17 @@ async fn releases_that_are_lost_or_cannot_be_read_are_told_as_missing() {
     pop.write(ZONE, &zone_text(5, 3));
     pop.start().await;
     pop.wait_kept().await;
-    assert_eq!(pop.handle().kept_releases().missing, None);
+    assert_eq!(pop.kept_releases().missing, None);
     pop.stop().await;
     damage_all(&pop);
     let settings = pop.settings();
     start_again(&mut pop, &settings).await;
-    assert_eq!(pop.handle().kept_releases().missing, Some(MissingReleases::Lost));
+    assert_eq!(pop.kept_releases().missing, Some(MissingReleases::Lost));
     pop.stop().await;
     fs::remove_file(pop.path(STATE)).unwrap();
     fs::create_dir(pop.path(STATE)).unwrap();
     start_again(&mut pop, &settings).await;
-    assert_eq!(pop.handle().kept_releases().missing, Some(MissingReleases::Unread));
+    assert_eq!(pop.kept_releases().missing, Some(MissingReleases::Unread));
     pop.stop().await;
 }
 

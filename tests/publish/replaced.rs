@@ -80,7 +80,7 @@ async fn what_all_secondaries_may_have_is_kept_anew() {
     pop.wait(|report| report.faults.iter().any(is_replaced)).await;
     pop.wait(|report| report.zones[&a].durable).await;
     pop.restart().await;
-    let kept = pop.handle().kept_releases().clone();
+    let kept = pop.kept_releases();
     let [a, _, c] = zones();
     let expected = KeptReleases { zones: [(a, release(5)), (c, release(9))].into(), missing: None };
     assert_eq!(kept, expected);

@@ -140,7 +140,7 @@ async fn what_a_newer_build_of_this_format_adds_is_passed_over_and_left() {
     pop.write(ZONE, &zone_text(5, 3));
     pop.start().await;
     let zone = name("a.example.");
-    let timers = ZoneTimers { checked: Some(3), due: 5, failures: 7, saved: 9, diverged: None };
+    let timers = ZoneTimers { checked: Some(3), due: 5, failures: 7, saved: 9, diverged: None, forked: None };
     assert!(pop.handle().keep_timers(vec![(zone.clone(), Some(timers))]).await);
     pop.wait_kept().await;
     pop.stop().await;
@@ -161,7 +161,8 @@ async fn what_a_newer_build_of_this_format_adds_is_passed_over_and_left() {
     pop.published = Default::default();
     pop.start().await;
     assert_eq!((pop.served("a.example."), pop.report().faults.len()), (Some((5, 5)), 0));
-    assert_eq!(pop.handle().kept_timers().get(&zone), Some(&timers));
+    let kept = pop.handle().kept().load();
+    assert_eq!((*kept).as_ref().and_then(|kept| kept.timers.get(&zone)), Some(&timers));
     replace(&pop.path(ZONE), &zone_text(6, 3));
     pop.wait_serial("a.example.", 6).await;
     pop.wait_kept().await;

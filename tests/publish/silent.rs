@@ -1,11 +1,15 @@
 //! Directories that hang: what is configured in them is known, what moves out of them is served, and a state directory that hangs stops
 //! no deploy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use anyns::publish::{SerialRule, Settings, SingleZone, SourceFault, ZoneState};
+use anyns::publish::{
+    KeptMember, KeptRelease, KeptState, MemberChanges, SerialRule, Settings, SingleZone, SourceFault,
+    ZoneState, ZoneTimers,
+};
+use anyns::wire::{Name, Serial};
 use tokio::time::timeout;
 
 use crate::difference::apply;
@@ -238,4 +242,66 @@ async fn a_state_directory_that_answers_late_and_can_be_read_only_tells_which_zo
     assert!(!pop.report().faults.iter().any(all_held), "{:?}", pop.report().faults);
     pop.stop().await;
     remount(&pop.path("disk"), "rw");
+}
+
+fn member(label: &str, kept_until: Option<u64>) -> KeptMember {
+    let (label, catalog) = (label.as_bytes().into(), name("catalog.example."));
+    KeptMember { catalog, label, new_owner: None, groups: Vec::new(), kept_until, waits_since: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_kept_for_others_is_told_when_a_state_directory_answers_late() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("disk"), &pop.path("state")) else {
+        return skip("what is kept in a state directory that hangs at the start", "there is no FUSE");
+    };
+    pop.write("zones/f.example.zone", &zone_text(5, 3));
+    pop.start().await;
+    let [stays, gone, new] = ["stays.example.", "gone.example.", "new.example."].map(name);
+    let until = 4_000_000_000;
+    let set = |members: &[&Name]| MemberChanges {
+        set: members.iter().map(|name| ((*name).clone(), member("a", None))).collect(),
+        ..MemberChanges::default()
+    };
+    assert!(pop.handle().change_members(set(&[&stays, &gone])).await);
+    let removed = MemberChanges { removed: vec![(gone.clone(), until)], ..MemberChanges::default() };
+    assert!(pop.handle().change_members(removed).await);
+    let timers = ZoneTimers { checked: Some(3), due: 4, failures: 5, saved: 6, diverged: None, forked: None };
+    assert!(pop.handle().keep_timers(vec![(stays.clone(), Some(timers))]).await);
+    let release = KeptRelease { serial: Serial(5), is_halted: true, is_unhealthy: false };
+    let releases = vec![(name("f.example."), Some(release))];
+    assert!(pop.handle().keep_releases(releases).await.unwrap());
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    fuse.stop();
+    timeout(START, pop.start()).await.expect("a start waits for the state directory");
+    let mut kept = pop.handle().kept();
+    assert!(kept.load().is_none(), "nobody knows");
+    // A catalog that comes first does not keep what is kept from being read.
+    assert!(pop.handle().change_members(set(&[&new])).await);
+    fuse.go_on();
+    let kept = timeout(START, kept.wait_for(Option::is_some)).await.expect("the state directory is read");
+    let Some(KeptState { timers: told, members, releases }) = &*kept else { panic!("nothing is told") };
+    assert_eq!(told.get(&stays), Some(&timers));
+    assert_eq!(
+        *members,
+        BTreeMap::from([
+            (stays.clone(), member("a", None)),
+            (gone.clone(), member("a", Some(until))),
+            (new.clone(), member("a", None)),
+        ])
+    );
+    assert_eq!((releases.missing, releases.zones.get(&name("f.example."))), (None, Some(&release)));
+    pop.wait(|report| report.faults.is_empty() && report.zones.contains_key(&stays)).await;
+    // What is kept aside is in no service.
+    assert!(!pop.report().zones.contains_key(&gone));
+    pop.stop().await;
+    pop.published = Default::default();
+    pop.start().await;
+    let kept = pop.handle().kept().load();
+    let members = |kept: &Option<KeptState>| kept.as_ref().map(|kept| kept.members.clone());
+    let until = members(&kept).and_then(|members| members.get(&gone)?.kept_until);
+    assert_eq!((members(&kept).map(|it| it.len()), until), (Some(3), Some(4_000_000_000)));
+    pop.stop().await;
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyns::publish::{HoldZones, Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState};
+use anyns::publish::{
+    HoldZones, KeptReleases, Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState,
+};
 use anyns::wire::{LookupName, Name, RecordType, Serial};
 use anyns::zone::{Absence, Published, Zone};
 use tempfile::TempDir;
@@ -174,6 +176,12 @@ impl Pop {
     /// The serial of the version in the state directory.
     pub(crate) fn kept(&self, zone: &str) -> Option<u32> {
         Some(self.handle().history().steps(&name(zone)).ok()??.serial.0)
+    }
+
+    /// Which versions all secondaries may have, as the last process kept it.
+    pub(crate) fn kept_releases(&self) -> KeptReleases {
+        let kept = self.handle().kept().load();
+        (*kept).as_ref().expect("the state directory has answered").releases.clone()
     }
 
     /// What is served: serial and content.

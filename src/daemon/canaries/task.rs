@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{CanaryGroup, Transfers};
 use crate::handoff::{Latest, Reader};
-use crate::publish::{History, KeptRelease, KeptReleases, MissingReleases, PublisherHandle, Report, earlier};
+use crate::publish::{
+    History, KeptRelease, KeptReleases, KeptState, MissingReleases, PublisherHandle, Report, earlier,
+};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::canary::{CanaryOutcome, CanaryZone, MemberHealth, Release, ReleaseReason};
 use crate::transfer::primary::Primary;
@@ -59,16 +61,17 @@ pub(in crate::daemon) fn start(
     let transfers = transfers.clone();
     let thread = Thread::start("canaries", CancellationToken::new(), move || async move {
         let groups: Arc<[CanaryGroup]> = transfers.canaries.as_slice().into();
-        let KeptReleases { zones: kept, missing } = context.publisher.kept_releases().clone();
         let mut task = CanaryTask {
             report: context.publisher.report(),
             history: context.publisher.history(),
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
             groups,
-            missing,
+            state: context.publisher.kept(),
+            taken: None,
+            missing: Some(MissingReleases::Unread),
             unknown: None,
-            kept,
+            kept: BTreeMap::new(),
             has_settled: false,
             context,
             entries: Entries::default(),
@@ -96,6 +99,9 @@ pub(super) struct CanaryTask {
     health: HealthChecks,
     report: Reader<Report>,
     history: History,
+    /// What the last process kept, and what was taken of it.
+    state: Reader<Option<KeptState>>,
+    taken: Option<Arc<Option<KeptState>>>,
     /// What the last process kept of zones that were not looked at yet.
     kept: BTreeMap<Name, KeptRelease>,
     /// Why others may be missing: then no version of them counts as released.
@@ -118,6 +124,7 @@ pub(super) struct CanaryTask {
 impl CanaryTask {
     async fn run(&mut self) {
         loop {
+            self.take_kept();
             self.follow();
             self.wake().await;
             self.carry_out().await;
@@ -130,6 +137,7 @@ impl CanaryTask {
                     None => return,
                 },
                 () = self.report.changed() => {}
+                () = self.state.changed() => {}
                 answered = self.queries.next() => {
                     self.answered(answered);
                     while let Some(answered) = self.queries.try_next() {
@@ -140,6 +148,28 @@ impl CanaryTask {
                 () = sleep_until(due) => {}
             }
         }
+    }
+
+    /// Takes what the last process kept; anew when more of it can be read. What was halted because nobody knew what was released is looked
+    /// at again, what an operator has ordered since counts.
+    fn take_kept(&mut self) {
+        let state = self.state.load();
+        let Some(KeptState { releases: KeptReleases { zones, missing }, .. }) = &*state else { return };
+        if self.taken.as_ref().is_some_and(|taken| Arc::ptr_eq(taken, &state)) {
+            return;
+        }
+        let is_unknown = |name: &&Name| {
+            let stopped = self.entries.zones.get(*name).and_then(|entry| entry.stopped.as_deref());
+            stopped == Some(UNKNOWN_BEFORE)
+        };
+        let unknown: Vec<Name> = self.entries.zones.keys().filter(is_unknown).cloned().collect();
+        for name in &unknown {
+            self.entries.remove(name);
+        }
+        let is_open = |name: &Name| !self.entries.zones.contains_key(name);
+        self.kept = zones.clone().into_iter().filter(|(name, _)| is_open(name)).collect();
+        (self.missing, self.unknown, self.seen, self.has_settled) = (*missing, None, None, false);
+        self.taken = Some(state.clone());
     }
 
     /// Looks at the zones that changed.

@@ -106,6 +106,11 @@ impl Following {
         }
     }
 
+    /// In the place of another one.
+    pub(super) fn after(self, before: &Self) -> Self {
+        Self { changes: before.changes + 1, ..self }
+    }
+
     /// Takes what the configuration says now, also what it said at the start; zones of catalogs that it names no more are removed.
     pub(super) fn configure(&mut self, catalogs: Catalogs, report: &Report, now: u64) -> MemberOrders {
         self.changes += 1;

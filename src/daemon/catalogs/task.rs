@@ -1,5 +1,6 @@
 //! The task that follows and makes catalogs, and how others reach it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Moment, unix_now};
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
-use crate::publish::{Force, MADE_HERE, PublisherHandle, Report};
+use crate::publish::{Force, KeptState, MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
 use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
@@ -97,11 +98,14 @@ pub(in crate::daemon) fn start(
         let mut task = CatalogTask {
             report: context.publisher.report(),
             awaited: context.secondary.awaited(),
-            following: Following::new(catalogs.clone(), context.publisher.kept_members()),
-            producing: catalogs.produced.into_iter().map(Producing::new).collect(),
+            kept: context.publisher.kept(),
+            begun_with: None,
+            following: Following::new(catalogs.clone(), &BTreeMap::new()),
+            producing: catalogs.produced.iter().cloned().map(Producing::new).collect(),
+            is_settled: catalogs.followed.is_empty(),
+            settings: catalogs,
             context,
             has_begun: false,
-            is_settled: false,
             has_settled: false,
             produce_at: None,
             resumed: None,
@@ -121,6 +125,12 @@ struct CatalogTask {
     context: CatalogContext,
     report: Reader<Report>,
     awaited: Reader<AwaitedZones>,
+    settings: Catalogs,
+    /// What the last process kept.
+    kept: Reader<Option<KeptState>>,
+    /// With which members it has begun; `None` while the state directory does not answer. No catalog is followed or made before that:
+    /// who was a member, and which removals wait, is not known.
+    begun_with: Option<Arc<Option<KeptState>>>,
     following: Following,
     producing: Vec<Producing>,
     /// Whether the transfers know the members that were kept.
@@ -141,11 +151,10 @@ struct CatalogTask {
 impl CatalogTask {
     async fn run(&mut self) {
         loop {
-            if !self.has_begun {
-                self.transfer(self.following.all()).await;
-                self.has_begun = true;
+            self.begin().await;
+            if self.has_begun {
+                self.check_zones().await;
             }
-            self.check_zones().await;
             self.tell();
             let retries = self.producing.iter().filter_map(|one| one.retry_at);
             let at = self.produce_at.into_iter().chain(retries).min();
@@ -158,8 +167,23 @@ impl CatalogTask {
                 () = has_resumed(&mut self.resumed) => self.resumed = None,
                 () = self.report.changed() => {}
                 () = self.awaited.changed() => {}
+                () = self.kept.changed() => {}
                 () = tokio::time::sleep(until) => self.forget_the_old().await,
             }
+        }
+    }
+
+    /// Begins with the members that were kept; anew when more of what was kept can be read.
+    async fn begin(&mut self) {
+        let kept = self.kept.load();
+        let is_new = self.begun_with.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &kept));
+        if let (Some(KeptState { members, .. }), true) = (&*kept, is_new) {
+            self.following = Following::new(self.settings.clone(), members).after(&self.following);
+            (self.begun_with, self.has_begun) = (Some(kept.clone()), false);
+        }
+        if self.begun_with.is_some() && !self.has_begun {
+            self.transfer(self.following.all()).await;
+            self.has_begun = true;
         }
     }
 
@@ -326,6 +350,11 @@ impl CatalogTask {
                 None => Producing::new(settings.clone()),
             };
             self.producing.push(producing);
+        }
+        self.settings = catalogs.clone();
+        if self.begun_with.is_none() {
+            self.following = Following::new(catalogs, &BTreeMap::new()).after(&self.following);
+            return;
         }
         let report = self.report.load();
         let orders = self.following.configure(catalogs, &report, unix_now());

@@ -135,6 +135,9 @@ impl Core {
         core.list_state();
         core.list_holds();
         core.take_over_holds();
+        if !core.keeping.opener.is_pending() {
+            core.tell_kept();
+        }
         if let Some(fault) = core.state_fault() {
             tracing::error!("{fault}");
         }

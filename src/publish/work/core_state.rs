@@ -192,6 +192,12 @@ impl Core {
             self.list_holds_again();
         }
         self.keeping.history.follow(self.keeping.state.database());
+        if is_read || self.keeping.told.current().is_none() {
+            // Who hears of it finds the zones of which something is kept in the report.
+            self.publication.flush(&self.published, &self.verify);
+            self.report_all();
+            self.tell_kept();
+        }
         let Some(writer) = self.keeping.state.writer() else { return is_read };
         if self.reporting.settled {
             writer.begin();

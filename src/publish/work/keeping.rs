@@ -8,6 +8,7 @@ use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::holds::Holds;
 use crate::publish::state::opener::StateOpener;
+use crate::publish::work::kept_state::ToldState;
 use crate::publish::work::member_list::Members;
 use crate::publish::work::removed_list::RemovedZones;
 use crate::wire::Name;
@@ -17,6 +18,7 @@ use crate::wire::Name;
 pub(in crate::publish) struct Keeping {
     pub(in crate::publish) state: Arc<StateDirectory>,
     pub(in crate::publish) opener: StateOpener,
+    pub(in crate::publish) told: ToldState,
     /// What was kept of the steps of zones, and how much that may be of each.
     pub(in crate::publish) history: History,
     pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
@@ -41,6 +43,7 @@ impl Keeping {
         Self {
             state: Arc::new(state),
             opener,
+            told: ToldState::new(None),
             history: History::default(),
             history_bounds,
             unkept: BTreeSet::new(),

@@ -29,12 +29,16 @@ pub struct MemberChanges {
 }
 
 impl Core {
-    /// Learns from the state directory who was a member.
+    /// Learns from the state directory who was a member. What catalogs have said since the start counts.
     pub(in crate::publish) fn read_members(&mut self) {
         let state = self.keeping.state.clone();
-        let Some(store) = state.store().filter(|_| self.keeping.members.all.is_empty()) else { return };
+        let Some(store) = state.store() else { return };
         match store.members() {
-            Ok(members) => self.keeping.members.all = members,
+            Ok(members) => {
+                for (name, member) in members {
+                    self.keeping.members.all.entry(name).or_insert(member);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "the members of catalogs cannot be read: their catalogs list them again")
             }

@@ -11,6 +11,7 @@ mod include_watch;
 mod included;
 mod job;
 mod keeping;
+pub(in crate::publish) mod kept_state;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/lanes.rs"]
 mod lane_tests;

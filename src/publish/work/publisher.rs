@@ -2,7 +2,6 @@
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
-use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,13 +27,13 @@ use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
-use crate::publish::state::members::KeptMember;
-use crate::publish::state::releases::{KeptRelease, KeptReleases};
+use crate::publish::state::releases::KeptRelease;
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
+use crate::publish::work::kept_state::KeptState;
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
@@ -59,12 +58,7 @@ pub struct PublisherHandle {
     pulse: Arc<Pulse>,
     contents: Arc<ContentSums>,
     history: History,
-    /// The timers that the last process kept.
-    timers: HashMap<Name, ZoneTimers>,
-    /// Who was a member of which catalog when the last process ended.
-    members: BTreeMap<Name, KeptMember>,
-    /// Which versions all secondaries may have, as the last process kept it.
-    releases: KeptReleases,
+    kept: Reader<Option<KeptState>>,
     /// Asks the thread to end.
     stop: CancellationToken,
     /// Cancelled when the thread is about to end.
@@ -101,9 +95,7 @@ impl Publisher {
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
         let contents = core.verify.contents();
-        let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
-        let releases = core.kept_releases();
-        let members = core.keeping.members.all.clone();
+        let (history, kept) = (core.keeping.history.clone(), core.keeping.told.reader());
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let stop = CancellationToken::new();
@@ -138,19 +130,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle {
-            commands,
-            report,
-            beat,
-            pulse,
-            contents,
-            history,
-            timers,
-            members,
-            releases,
-            stop,
-            ended,
-        })
+        Ok(PublisherHandle { commands, report, beat, pulse, contents, history, kept, stop, ended })
     }
 }
 
@@ -170,19 +150,10 @@ impl PublisherHandle {
         self.contents.clone()
     }
 
-    /// The timers of secondary zones that the last process kept.
-    pub fn kept_timers(&self) -> &HashMap<Name, ZoneTimers> {
-        &self.timers
-    }
-
-    /// Who was a member of which catalog when the last process ended, and whose data waits for its end.
-    pub fn kept_members(&self) -> &BTreeMap<Name, KeptMember> {
-        &self.members
-    }
-
-    /// Which versions all secondaries may have where a group of them has each version first, as the last process kept it.
-    pub fn kept_releases(&self) -> &KeptReleases {
-        &self.releases
+    /// What the last process kept. `None` while the state directory has not answered, for which a start waits for some seconds only; told
+    /// anew when more of it can be read.
+    pub fn kept(&self) -> Reader<Option<KeptState>> {
+        self.kept.clone()
     }
 
     /// Keeps which versions all secondaries may have; `None` forgets that of a zone. Durable when it returns, or there is no state directory:

@@ -31,7 +31,7 @@ impl Refresh {
     }
 
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
-    pub(super) fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
+    pub fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.
         let wall = unix_seconds(now.wall).max(saved.saved);
         // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.

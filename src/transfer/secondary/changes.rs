@@ -186,9 +186,11 @@ impl Coordinator {
     pub(super) fn look_at_served(&mut self, name: &Name) {
         let now = now();
         let served = self.sink.served(name).as_deref().and_then(soa_of);
+        self.take_kept();
         let Some(entry) = self.zones.get_mut(name) else { return };
         if entry.is_known() {
-            entry.serves(now, served);
+            let saved = served.and_then(|_| self.saved.remove(name));
+            entry.serves(now, served, saved);
             return self.settle(name);
         }
         if self.sink.wants_again(name) {

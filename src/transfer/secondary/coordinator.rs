@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
-use crate::publish::Report;
+use crate::publish::{KeptState, Report};
 use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved};
@@ -28,6 +28,7 @@ use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
 use super::install_gate::forget;
 use super::jobs::{Ask, Jobs, Next};
+use super::late::{self, LateState};
 use super::memory::TransferMemory;
 use super::outward::Outward;
 use super::pacer::Pacer;
@@ -76,6 +77,8 @@ pub struct SecondaryContext {
     pub kept_aside: HashSet<Name>,
     /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](super::SecondaryHandle::change_members).
     pub has_members: bool,
+    /// What the last process kept, when it is read: beside what is said here.
+    pub late: Option<Reader<Option<KeptState>>>,
     /// What the publisher serves; without it, what is served at the start is all that is.
     pub report: Option<Reader<Report>>,
     /// Takes what is new of each zone, for the status.
@@ -101,6 +104,7 @@ pub(super) struct Coordinator {
     pub(super) about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
     pub(super) saved: HashMap<Name, Saved>,
+    pub(super) late: Option<LateState>,
     pub(super) follower: Option<Follower>,
     pub(super) outward: Outward,
     pub(super) forwarder: Forwarder,
@@ -127,7 +131,7 @@ impl Coordinator {
         context: SecondaryContext,
         awaited: Latest<AwaitedZones>,
     ) -> Self {
-        let SecondaryContext { saved, kept_aside, has_members, report, status } = context;
+        let SecondaryContext { saved, kept_aside, has_members, late, report, status } = context;
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);
         let mut coordinator = Self {
@@ -145,6 +149,7 @@ impl Coordinator {
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
+            late: late.map(LateState::new),
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
@@ -154,6 +159,7 @@ impl Coordinator {
             kept_aside,
             has_forgotten: false,
         };
+        coordinator.take_kept();
         coordinator.add_zones();
         if !has_members {
             coordinator.forget_strange_timers();
@@ -189,6 +195,7 @@ impl Coordinator {
                     }
                 }
                 () = changed(&mut self.follower) => self.look_at_report(),
+                () = late::told(&mut self.late) => self.take_kept(),
                 () = self.outward.told() => {}
                 () = self.forwarder.step() => {}
                 () = sleep_until(until) => self.wake(),

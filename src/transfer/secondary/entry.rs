@@ -117,11 +117,7 @@ impl ZoneEntry {
         now: Now,
     ) -> Option<Action> {
         let primaries = self.settings.primaries.len();
-        let diverged = saved.and_then(|saved| saved.diverged).filter(|_| served.is_some());
-        self.diverged = diverged.and_then(|kept| {
-            let at = at_unix(kept.at)?;
-            Some(Diverged { primary: kept.primary, serial: kept.serial, at })
-        });
+        self.diverged = saved.filter(|_| served.is_some()).and_then(diverged_of);
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
         if self.is_listed_again {
@@ -159,13 +155,24 @@ impl ZoneEntry {
         now.instant.saturating_duration_since(first)
     }
 
-    /// The version that is served was replaced by another way than a transfer, maybe.
-    pub(super) fn serves(&mut self, now: Now, served: Option<Soa>) {
+    /// The version that is served was replaced by another way than a transfer, maybe. Of one that was kept, and comes late, `saved` tells
+    /// when it was checked.
+    pub(super) fn serves(&mut self, now: Now, served: Option<Soa>, saved: Option<Saved>) {
+        let is_confirmed = self.is_confirmed(now);
         let Some(refresh) = &mut self.refresh else { return };
         let serial = |soa: Soa| soa.serial;
         if refresh.status(now).serial != served.map(serial) {
             refresh.serves(now, served);
+            if let (Some(soa), Some(saved), false) = (served, saved, is_confirmed) {
+                refresh.restore(soa, saved, now);
+                self.diverged = diverged_of(saved);
+            }
         }
+    }
+
+    /// Whether a primary has given or confirmed what is served.
+    pub(super) fn is_confirmed(&self, now: Now) -> bool {
+        self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())
     }
 
     /// Whether a NOTIFY began what is under way.
@@ -319,6 +326,11 @@ impl ZoneEntry {
     pub(super) fn note_error(&mut self, primary: SocketAddr, text: &str) {
         self.last_error = Some((SystemTime::now(), format!("{primary}: {text}")));
     }
+}
+
+fn diverged_of(saved: Saved) -> Option<Diverged> {
+    let KeptDivergence { primary, serial, at } = saved.diverged?;
+    Some(Diverged { primary, serial, at: at_unix(at)? })
 }
 
 /// The numbers of a zone's SOA record.

@@ -41,6 +41,7 @@ impl SecondaryHandle {
 impl Coordinator {
     /// Takes zones that catalogs list; those that are gone, with the gates of what was begun for them.
     pub(super) fn change_members(&mut self, changes: MemberZones) -> Vec<(Name, Arc<InstallGate>)> {
+        self.take_kept();
         let MemberZones { removed, set } = changes;
         let gone: BTreeSet<Name> = removed.into_iter().filter(|zone| self.members.remove(zone)).collect();
         let closed = self.remove_zones(&gone);

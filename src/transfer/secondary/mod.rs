@@ -37,6 +37,7 @@ mod jobs;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/large.rs"]
 mod large;
+mod late;
 mod members;
 mod memory;
 mod net;

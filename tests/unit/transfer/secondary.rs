@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::unix_now;
 use crate::transfer::hub::{Hub, a, name, soa, zone};
 use crate::transfer::notify::Allowed;
-use crate::transfer::refresh::Bounds;
+use crate::transfer::refresh::{Bounds, Saved};
 use crate::transfer::writer::{Messages, Reply};
 use crate::wire::{RecordType, Serial};
 use crate::zone::{Expiry, Zone};
@@ -336,7 +336,7 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     pop.put(zone(5, [a("a.example.", 1)]));
     // Checked three hours ago, and EXPIRE is less.
     let now = unix_now();
-    let saved = crate::transfer::refresh::Saved {
+    let saved = Saved {
         checked: Some(now - 11_000),
         due: now,
         failures: 3,
@@ -359,6 +359,22 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     assert!((11_000..11_100).contains(&age), "{age}");
 }
 
+#[test]
+fn a_kept_version_that_comes_into_service_late_is_as_old_as_its_timers_say() {
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let (now, soa) = (coordinator::now(), entry::soa_of(&zone(5, [a("a.example.", 1)])));
+    let (at, diverged, forked) = (unix_now(), None, None);
+    let saved = Saved { checked: Some(at - 11_000), due: at, failures: 3, saved: at - 1, diverged, forked };
+    let is_expired = |saved: Option<Saved>| {
+        let zone = settings(closed).zones.remove(0);
+        let mut entry = entry::ZoneEntry::new(zone, 1);
+        entry.begin(Bounds::default(), None, None, now);
+        entry.serves(now, soa, saved);
+        entry.report(now).unwrap().is_expired
+    };
+    assert_eq!((is_expired(Some(saved)), is_expired(None)), (true, false));
+}
+
 /// Waits for so many failures in a row.
 fn wait_failures(handle: &SecondaryHandle, failures: u32) -> ZoneReport {
     wait_report(handle, |report| report.status.failures >= failures)
@@ -371,14 +387,7 @@ fn a_zone_that_comes_back_is_as_old_as_it_was() {
     pop.put(zone(5, [a("a.example.", 1)]));
     let now = unix_now();
     let (checked, due) = (Some(now - 11_000), now);
-    let saved = crate::transfer::refresh::Saved {
-        checked,
-        due,
-        failures: 3,
-        saved: now - 1,
-        diverged: None,
-        forked: None,
-    };
+    let saved = Saved { checked, due, failures: 3, saved: now - 1, diverged: None, forked: None };
     let context =
         SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
     let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();
