@@ -10,6 +10,7 @@ mod connections;
 mod control;
 mod fleet;
 mod otlp;
+mod own;
 mod rate_limit;
 mod route;
 mod rssac002;

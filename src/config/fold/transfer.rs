@@ -23,6 +23,7 @@ use super::super::fault::Faults;
 use super::super::spec::{DnssecSpec, RouteDriverSpec, ServiceSpec, Spec, ZoneSpec};
 use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
+use super::own::leave_out_own;
 use super::update::fold_updates;
 use super::{Pop, below, key_of, path_in, peer_below};
 
@@ -178,6 +179,8 @@ pub(super) fn fold_transfers(
     }
     let followed = transfers.catalogs.followed.iter();
     secondary.catalogs = followed.map(|catalog| catalog.name.clone()).collect();
+    let both = (&mut transfers.primary, &mut secondary);
+    leave_out_own(both, &mut transfers.catalogs.followed, spec, faults);
     let transfers = Transfers { secondary, ..transfers };
     let certificates = transfers.shown_certificates();
     for warning in certificates.iter().filter_map(|certificate| certificate.warning(SystemTime::now())) {
