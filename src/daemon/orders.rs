@@ -201,7 +201,10 @@ fn held_zones(publisher: &PublisherHandle) -> BTreeSet<Name> {
 fn words(order: TransferOrder) -> &'static str {
     match order {
         TransferOrder::Refresh => "the primaries are asked now",
-        TransferOrder::Retransfer => "transferred whole now, whatever the serial, and served without a check",
+        TransferOrder::Retransfer => {
+            "transferred whole now, whatever the serial, and served without a check of the content; what no answer can be made from is refused all the \
+             same: malformed records, records beside a CNAME, a broken NSEC or NSEC3 chain, one with too many iterations"
+        }
     }
 }
 
@@ -335,7 +338,7 @@ async fn accept(
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
-             `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+             `anyns zone retransfer {name}` serves whatever the primary has then, without a check of the content"
         )),
         Err(error) => failed(with_causes(&error)),
     }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords};
 use crate::publish::{
-    ApplyError, Difference, Fault, History, PublisherHandle, Settings, refused_path, returned_to, reverse,
+    ApplyError, Difference, Fault, History, PublisherHandle, Settings, StepSource, refused_path, returned_to,
+    reverse,
 };
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
@@ -67,7 +68,7 @@ pub(super) async fn rollback(
         Ok(Err(message)) => return failed(message),
         Err(error) => return failed(with_causes(&error)),
     };
-    match publisher.apply_ordered(&name, difference).await {
+    match publisher.apply_from(&name, vec![difference], Some(StepSource::Rollback { to })).await {
         Ok(applied) if settings.databases.contains(&name) => done(format!(
             "{name} has the content of {to} again, under serial {}; updates go on from it",
             applied.serial

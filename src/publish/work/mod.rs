@@ -6,7 +6,8 @@ mod check_context;
 pub(in crate::publish) mod core;
 mod core_reports;
 mod core_state;
-pub(in crate::publish) mod entry;
+pub(in crate::publish) mod delegations;
+mod entry;
 mod job;
 mod keeping;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod removed;
 mod removed_list;
 mod reporting;
 mod results;
+mod rollbacks;
 mod round;
 mod rounds;
 mod sources;

@@ -149,6 +149,7 @@ impl Core {
             self.keeping.unkept.insert(name.clone());
         }
         *current = entry;
+        self.publication.delegations.checked(&name);
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
         self.take_effects(&name, effects);
@@ -175,7 +176,7 @@ impl Core {
             writer.keep(version);
         }
         if let Some(zone) = effects.added {
-            self.publication.add(zone);
+            self.publication.add(zone, effects.below);
         }
         if effects.is_unkept {
             self.keeping.unkept.insert(name.clone());
@@ -197,7 +198,11 @@ impl Core {
             // Its primaries have it, and how old it is by then nobody would know.
             let is_transferred = gone.as_ref().is_some_and(Entry::is_transferred);
             match self.keeping.state.writer() {
-                Some(writer) if is_transferred => writer.forget_soon(name),
+                Some(writer) if is_transferred => {
+                    writer.forget_soon(name);
+                    // Which version all secondaries have is known for as long as of any other zone.
+                    self.keep_aside(name);
+                }
                 _ if effects.forgotten || is_kept => self.keep_aside(name),
                 _ => {}
             }
