@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::config::{self, Config, RouteDriver};
 use crate::control;
 use crate::host;
-use crate::publish::{self, CheckReport, Settings};
+use crate::publish::{self, CheckReport, Settings, SourceFault};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 use crate::telemetry::counted;
@@ -33,7 +33,10 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     if offline {
         without_programs(&mut config);
     }
-    let zones = publish::check(Settings::clone(&config.publish))?;
+    let mut zones = publish::check(Settings::clone(&config.publish))?;
+    if !config.transfers.catalogs.followed.is_empty() {
+        warn_of_possible_members(&mut zones);
+    }
     let mut good = print_zones(&zones, &config);
     print_catalogs(&config);
     let is_alone = config.publish.transferred.is_empty();
@@ -85,6 +88,19 @@ fn without_programs(config: &mut Config) {
 fn no_zone(config: &Config) -> String {
     let place = publish::no_zone_file(&config.publish.directories);
     format!("there is no zone: {place}; nothing is announced before a zone is served")
+}
+
+/// A zone of which the configuration has the rules alone may be listed by a catalog that is followed: only a running anyns knows.
+fn warn_of_possible_members(report: &mut CheckReport) {
+    report.faults.retain(|fault| {
+        let is_one = matches!(fault, SourceFault::NoFile { .. });
+        if let SourceFault::NoFile { zone } = fault {
+            print_line(&format!(
+                "warning: no configured directory holds a file for {zone}: it is served only if a catalog lists it"
+            ));
+        }
+        !is_one
+    });
 }
 
 fn print_zones(report: &CheckReport, config: &Config) -> bool {

@@ -217,7 +217,10 @@ fn held_zones(report: &Report) -> BTreeSet<Name> {
 fn words(order: TransferOrder) -> &'static str {
     match order {
         TransferOrder::Refresh => "the primaries are asked now",
-        TransferOrder::Retransfer => "transferred whole now, whatever the serial, and served without a check",
+        TransferOrder::Retransfer => {
+            "transferred whole now, whatever the serial, and served without a check of the content; what no answer can be made from is refused all the \
+             same: malformed records, records beside a CNAME, a broken NSEC or NSEC3 chain, one with too many iterations"
+        }
     }
 }
 
@@ -343,7 +346,7 @@ async fn accept(
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries, and no refused version of it is kept here that could be accepted. Correct it at the primary; or \
-             `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+             `anyns zone retransfer {name}` serves whatever the primary has then, without a check of the content"
         )),
         Err(error) => failed(with_causes(&error)),
     }

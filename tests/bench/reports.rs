@@ -28,6 +28,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         signatures: None,
         expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
+        kept_serial: None,
         is_catalog: false,
     }
 }

@@ -19,6 +19,7 @@ mod serve;
 mod tls;
 mod transfer;
 mod update;
+mod useless;
 mod web;
 mod zones;
 
@@ -62,6 +63,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let (publish, required) = zones::fold_zones(spec, faults);
     let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let transfers = transfer::fold_transfers(spec, &pop, &fleet, faults);
+    useless::warn_of_transfers(spec, &transfers, faults);
     let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
     let policy = route::fold_policy(spec, faults);
     let services = route::fold_services(spec, faults);
