@@ -12,7 +12,7 @@ const TABLE: [(Exit, &str, &str); 5] = [
     (
         Exit::WRONG,
         "something is wrong: it was said on standard error, or is in what was printed",
-        "`status`: degraded; `fleet`: a POP is not well, or serials differ; `which`: an address did not answer, or not for the zone",
+        "`status`: degraded; `fleet`: a POP is not well, or serials or contents differ; `which`: an address did not answer, or not for the zone",
     ),
     (Exit::USAGE, "the command line is wrong", "`status`: down; `fleet`: no POP is announced"),
     (

@@ -58,6 +58,11 @@ impl Controller {
 
     /// One turn: gathers facts, asks policy, hands the decision on; says when to look again at the latest.
     fn turn(&mut self, now: Instant) -> Instant {
+        if !self.stopping
+            && let Some(drain) = self.drain_file.restore_late(now)
+        {
+            self.drain = drain;
+        }
         let operator = self.drain.operator(now);
         let facts = self.sources.gather(&self.required, operator, now);
         let decision = self.policy.decide(&facts, now);

@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::control::Reply;
 use crate::publish;
 use crate::sys::files::{self, Durability, FileError};
-use crate::sys::pending::Pending;
+use crate::sys::pending::{Pending, Unfinished};
 use crate::telemetry::with_causes;
 
 use super::drain::Drain;
@@ -22,7 +22,7 @@ use super::drain::Drain;
 /// Octets of the file at most: more than a request over the admin socket has.
 const MOST_OCTETS: u64 = 64 << 10;
 
-/// How long a start waits for the disk of the file. One that does not answer tells no more than a file that cannot be read.
+/// How long a start waits for the disk of the file. One that does not answer tells no more than a file that cannot be read, until it does.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a drain was ordered that a start goes on with, or why that cannot be told; `None` if there is none. Blocks.
@@ -49,11 +49,13 @@ pub(super) struct DrainFile {
     ending: Option<(JoinHandle<io::Result<bool>>, Reply)>,
     /// Whether the file could not be read at the start.
     is_unknown: bool,
+    /// The reading of a start whose disk did not answer.
+    late: Option<Pending<Result<Vec<u8>, FileError>>>,
 }
 
 impl DrainFile {
     pub(super) fn new(settings: &publish::Settings) -> Self {
-        Self { path: file_in(settings), turn: Arc::default(), ending: None, is_unknown: false }
+        Self { path: file_in(settings), turn: Arc::default(), ending: None, is_unknown: false, late: None }
     }
 
     /// Whether a drain was only supposed at the start, because the file could not be read.
@@ -65,10 +67,41 @@ impl DrainFile {
     /// Blocks, for [`PATIENCE`] at most: for the start.
     pub(super) fn restore(&mut self, now: Instant) -> Drain {
         let Some(file) = self.path.clone() else { return Drain::None };
-        let silent = FileError::Read { path: file.clone(), source: io::ErrorKind::TimedOut.into() };
-        let reading = Pending::start("drain-file", move || files::read(&file, MOST_OCTETS, false), || {});
-        let read = reading.ok().and_then(|reading| reading.wait(PATIENCE).ok());
-        let reason = match read.unwrap_or(Err(silent)) {
+        let path = file.clone();
+        let reading = Pending::start("drain-file", move || files::read(&path, MOST_OCTETS, false), || {});
+        let read = match reading {
+            Err(source) => Err(FileError::Read { path: file, source }),
+            Ok(reading) => reading.wait(PATIENCE).unwrap_or_else(|_| {
+                self.late = Some(reading);
+                Err(FileError::Read { path: file, source: io::ErrorKind::TimedOut.into() })
+            }),
+        };
+        self.drain_of(read, now)
+    }
+
+    /// What was ordered before a restart, once the disk of the file answers, if it did not at the start.
+    pub(super) fn restore_late(&mut self, now: Instant) -> Option<Drain> {
+        match self.late.as_ref()?.wait(Duration::ZERO) {
+            Err(Unfinished::GoesOn) => None,
+            Err(Unfinished::Ended) => {
+                self.late = None;
+                None
+            }
+            Ok(read) => {
+                (self.late, self.is_unknown) = (None, false);
+                tracing::info!("the file of the drain can be read");
+                Some(self.drain_of(read, now))
+            }
+        }
+    }
+
+    /// An order counts, and not what the file said before.
+    pub(super) fn forget_late(&mut self) {
+        self.late = None;
+    }
+
+    fn drain_of(&mut self, read: Result<Vec<u8>, FileError>, now: Instant) -> Drain {
+        let reason = match read {
             Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
             Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Drain::None;
@@ -139,7 +172,7 @@ mod tests {
 
     fn restored(directory: &Path) -> Operator {
         let path = Some(directory.join("drained"));
-        let mut file = DrainFile { path, turn: Arc::default(), ending: None, is_unknown: false };
+        let mut file = DrainFile { path, turn: Arc::default(), ending: None, is_unknown: false, late: None };
         let now = Instant::now();
         file.restore(now).operator(now)
     }

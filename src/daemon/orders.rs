@@ -266,6 +266,7 @@ async fn transfer_all(transfers: &TransferControl, held: BTreeSet<Name>, order: 
 
 /// The drain begins at once; the answer comes when it is known whether a restart keeps it.
 fn drain(controller: &mut Controller, reason: String, reply: Reply) {
+    controller.drain_file.forget_late();
     if let Some(earlier) = controller.drain_file.forget_end() {
         earlier.send(failed("a newer order drains".into()));
     }
@@ -301,6 +302,7 @@ fn undrain(controller: &mut Controller, reply: Reply) {
     if controller.drain == Drain::None {
         return reply.send(failed("not drained".into()));
     }
+    controller.drain_file.forget_late();
     if let Some(earlier) = controller.drain_file.end(reply) {
         earlier.send(failed("a newer order ends the drain".into()));
     }

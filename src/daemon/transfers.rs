@@ -273,8 +273,8 @@ fn of_differences(error: ApplyError) -> SinkError {
         ApplyError::NotDurable { .. } | ApplyError::Panicked | ApplyError::Stopped => {
             SinkError::Failed(Box::new(error))
         }
-        ApplyError::Unfit { faults, .. } if faults.iter().any(ZoneFault::is_of_other_content) => {
-            SinkError::Diverged(Box::new(error))
+        ApplyError::Unfit { from, faults, .. } if faults.iter().any(ZoneFault::is_of_other_content) => {
+            SinkError::Diverged(*from, Box::new(error))
         }
         // Also what leads to no zone: the whole zone shows whether the primary has a good one.
         _ => SinkError::NotFitting(Box::new(error)),

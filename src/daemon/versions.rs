@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords, ZoneFilter};
 use crate::publish::{
-    ApplyError, Difference, Fault, Held, History, HoldError, HoldZones, PublisherHandle, Settings,
+    ApplyError, Difference, Fault, History, HoldError, HoldZones, HoldsSet, PublisherHandle, Settings,
     refused_path, returned_to, reverse,
 };
 use crate::telemetry::with_causes;
@@ -56,7 +56,7 @@ pub(super) async fn hold(
             (failed(format!("{zone}: {error}")), Vec::new())
         }
         Err(error) => (failed(with_causes(&error)), Vec::new()),
-        Ok(Held { zones, is_kept }) => (done(held_words(&zones, (is_held, is_kept))), zones),
+        Ok(HoldsSet { zones, is_kept }) => (done(held_words(&zones, (is_held, is_kept))), zones),
     }
 }
 

@@ -73,7 +73,7 @@ metrics! {
     TRANSFERS Counter "anyns_transfers_total" ["kind"] "Transfers into this POP that put a version into service"
     TRANSFER_OCTETS Counter "anyns_transfer_bytes_total" [] "Octets of those transfers"
     SENT_TRANSFERS Counter "anyns_transfers_sent_total" ["kind" "result"] "Transfers to secondaries: sent to the end, or broken"
-    SENT_OCTETS Counter "anyns_transfers_sent_bytes_total" [] "Octets that were sent in them, and in answers to IXFR that nothing is new"
+    SENT_OCTETS Counter "anyns_transfers_sent_bytes_total" [] "Octets that were sent in these transfers"
     REFUSED_REQUESTS Counter "anyns_transfer_requests_refused_total" ["reason"] "Requests for a zone or its SOA record that were refused: no `allow` names the client (not-allowed), the zone is not served here (no-zone), its released version is not there (withheld), the signature is not accepted (tsig)"
     NOTIFIES Counter "anyns_notifies_total" ["target" "result"] "NOTIFYs to secondaries, by their answer: taken, refused, or unanswered; targets beyond 100 are `other`"
     NOTIFY_ZONES Gauge "anyns_notify_target_zones" ["target" "state"] "Zones whose NOTIFYs a secondary does not take: refused (its last answer is an error), silent (none is answered for a minute); targets beyond 100 are `other`"

@@ -102,11 +102,16 @@ impl Standing {
 }
 
 /// Whether a version of a primary is wanted whatever its serial, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// The later one asks less of a version than the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Force {
     /// It is not: it must come after what is served.
     #[default]
     No,
+    /// The serial of the primary went backwards, so that what is served is not in its history: its version may have the serial that is
+    /// served, with other content. Everything else is asked of it.
+    Forked,
     /// The zone was out of service, and is listed again: it may be another one. What is asked of a first version is asked of it.
     Anew,
     /// An operator has ordered it: then nothing but a broken zone is refused.
@@ -125,6 +130,8 @@ pub struct Terms {
     pub forced: bool,
     /// Whether it is that: then what is asked of a first version counts.
     pub is_anew: bool,
+    /// Whether what is served is not in the history of its source, so that it may have the same serial with other content.
+    pub is_forked: bool,
     /// By how much the serial of a first version is raised that is not signed: what was served before it is lost, and it must come
     /// after that; less than 2^31.
     pub raise: u32,
@@ -314,6 +321,9 @@ fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Resul
         return Ok(Verdict::Outdated);
     }
     let verdict = match terms.serial {
+        SerialRule::Strict if terms.is_forked && offered.serial == standing.serial => {
+            Verdict::Serve(offered.serial)
+        }
         SerialRule::Strict => strict(offered, standing, same_content)?,
         SerialRule::Bump => bump(offered, standing, same_content)?,
     };

@@ -162,7 +162,14 @@ fn check_zone(
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
     let offered = candidate.zone.serial();
     let shrink_limit_percent = settings.shrink_limit_percent;
-    let terms = Terms { serial: rule, shrink_limit_percent, forced: false, is_anew: false, raise: 0 };
+    let terms = Terms {
+        serial: rule,
+        shrink_limit_percent,
+        forced: false,
+        is_anew: false,
+        is_forked: false,
+        raise: 0,
+    };
     let standing = peek.and_then(|peek| {
         let mut standing = peek.standing(name)?;
         if needs_digest(candidate.zone.serial(), &standing, terms) {

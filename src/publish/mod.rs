@@ -101,5 +101,5 @@ pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zo
 pub use verify::Signatures;
 pub use work::liveness::{Liveness, Stall};
 pub use work::members::MemberChanges;
-pub use work::orders_hold::{Held, HoldZones};
+pub use work::orders_hold::{HoldZones, HoldsSet};
 pub use work::publisher::{Publisher, PublisherHandle};

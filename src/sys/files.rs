@@ -176,9 +176,8 @@ pub fn replace(
 ) -> io::Result<()> {
     let fresh = path.with_added_extension("new");
     // What a link leads to is not written, and no reader of a FIFO is waited for.
-    match fs::symlink_metadata(&fresh).map(|facts| expect_regular(&facts)) {
-        Ok(Err(error)) => return Err(io::Error::other(format!("{}: {error}", fresh.display()))),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = fs::symlink_metadata(&fresh).map(|facts| expect_regular(&facts)) {
+        return Err(io::Error::other(format!("{}: {error}", fresh.display())));
     }
     let mut options = OpenOptions::new();
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;

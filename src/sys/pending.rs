@@ -60,6 +60,6 @@ mod tests {
         assert_eq!(pending.wait(Duration::from_millis(1)), Err(Unfinished::GoesOn));
         go_on.send(7).unwrap();
         assert_eq!(pending.wait(Duration::from_secs(60)), Ok(7));
-        assert_eq!(pending.wait(Duration::ZERO), Err(Unfinished::Ended));
+        assert_eq!(pending.wait(Duration::from_secs(60)), Err(Unfinished::Ended));
     }
 }

@@ -191,7 +191,11 @@ impl Shared {
         let (zone, _) = UpdateMessage::zone(message).map_err(|fault| (fault.into(), Signing::Nothing))?;
         let settings = self.settings();
         let signer = verify_request(message, &settings.keys, (self.now)());
-        let signer = signer.map_err(|refusal| (refusal.fault.clone().into(), Signing::Refusal(refusal)))?;
+        let signer = signer.map_err(|refusal| {
+            // A POP does not have the keys of those who update the zone at its hub.
+            let fault = self.at_hub(&settings, &zone).unwrap_or_else(|| refusal.fault.clone().into());
+            (fault, Signing::Refusal(refusal))
+        })?;
         let other_edns = edns_version(message).filter(|version| *version != 0);
         let fault = other_edns.map(UpdateFault::EdnsVersion);
         let fault = fault.or_else(|| match (settings.zones.get(&zone), &signer) {
@@ -208,6 +212,12 @@ impl Shared {
             (Some(fault), None) => Err((fault, Signing::Nothing)),
             (None, None) => Err((UpdateFault::NotSigned { zone }, Signing::Nothing)),
         }
+    }
+
+    /// That updates of a zone go to its primaries, if it has some and none is taken here.
+    fn at_hub(&self, settings: &UpdateSettings, zone: &Name) -> Option<UpdateFault> {
+        let hubs = self.sink.primaries(zone).filter(|_| !settings.zones.contains_key(zone))?;
+        Some(UpdateFault::Secondary { zone: zone.clone(), hubs })
     }
 
     /// Why a zone takes no updates.

@@ -58,6 +58,43 @@ fn nothing_of_the_old_zone_is_served_after_its_label_changed() {
 }
 
 #[test]
+fn another_catalog_begins_a_zone_anew_whatever_its_label_unless_it_was_given() {
+    if !has_programs("a member of another catalog", &["dig"]) {
+        return;
+    }
+    let mut fleet =
+        Fleet::new("", &(follows("cata.test", "removal-limit-percent = 100\n") + &follows("catb.test", "")));
+    let zones = ["z0.test", "z1.test"];
+    zones.iter().for_each(|zone| fleet.deploy(zone));
+    let given = ["m0.zones IN PTR z0.test.", "m1.zones IN PTR z1.test.", "coo.m1.zones IN PTR catb.test."];
+    fleet.deploy_catalog("cata.test", 1, &given);
+    fleet.deploy_catalog("catb.test", 1, &[]);
+    fleet.hub.start(&fleet.lab);
+    fleet.hub.wait_zone("catb.test", "served", Some(1));
+    fleet.pop.start(&fleet.lab);
+    for zone in &zones {
+        fleet.wait_serves(zone);
+    }
+    // The first owner gives both up, and the primary does not have them any more.
+    fleet.deploy_catalog("cata.test", 2, &[]);
+    zones.iter().for_each(|zone| fleet.take_out(zone));
+    fleet.pop.wait_status("they are members no more", |status| {
+        status["catalogs"][0]["serial"] == 2 && zones.iter().all(|zone| zone_status(status, zone).is_none())
+    });
+    fleet.deploy_catalog("catb.test", 2, &["m0.zones IN PTR z0.test.", "m1.zones IN PTR z1.test."]);
+    // One was given to this catalog, so its data are there; of the other one nothing is served.
+    fleet.wait_serves("z1.test");
+    fleet.pop.wait_zone("z0.test", "refused", None);
+    assert!(fleet.dig(&["@192.0.2.53", "z0.test", "SOA"]).contains("SERVFAIL"));
+    fleet.pop.kill();
+    fleet.pop.start(&fleet.lab);
+    fleet.wait_serves("z1.test");
+    holds_for("the data of the first owner stay away", std::time::Duration::from_millis(500), || {
+        !fleet.serves("z0.test")
+    });
+}
+
+#[test]
 fn knot_and_bind_with_the_same_catalog() {
     if !has_programs("members that begin anew at Knot DNS and BIND", &["dig", "knotd", "named"]) {
         return;

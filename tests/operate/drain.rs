@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::fuse::Fuse;
 use crate::support::anyns::{BOUND, every_intent};
 use crate::support::pop::{Alone, ZONE, state_directory};
-use crate::support::process::{Process, must, read};
-use crate::support::skip::has_programs;
+use crate::support::process::{Process, read};
+use crate::support::skip::{has_programs, skip};
 use crate::support::table::tell;
 use crate::support::wait::wait_until;
 
@@ -118,12 +119,17 @@ fn a_drain_that_cannot_be_read_is_a_drain() {
     alone.anyns.wait_announces();
 }
 
-/// The file that keeps the drain is a pipe that nobody reads: a write to it hangs, as one to a dead disk does.
+/// The disk of the file that keeps the drain does not answer.
 #[test]
 fn a_drain_waits_for_no_disk() {
-    let alone = Alone::running("[drain]\ndeprefer = \"0s\"\n");
-    let pipe = state_directory(&alone.lab, "alone").join("drained.new");
-    must(Command::new("mkfifo").arg(&pipe));
+    let mut alone = Alone::new("[drain]\ndeprefer = \"0s\"\n");
+    let (data, state) = (alone.lab.subdirectory("state-data"), state_directory(&alone.lab, "alone"));
+    let Some(fuse) = Fuse::mount(&data, &state) else {
+        return skip("a drain whose disk does not answer", "there is no FUSE");
+    };
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    fuse.stop();
     std::thread::scope(|scope| {
         let drain = scope.spawn(|| alone.anyns.must(&["drain", "--reason", "dead disk"]));
         intents(&alone, "withdraw");
@@ -133,11 +139,12 @@ fn a_drain_waits_for_no_disk() {
         };
         alone.anyns.wait_status("the deciding task goes on", lease);
         assert!(!drain.is_finished(), "nothing can be kept yet");
-        drop(std::fs::File::open(&pipe).unwrap());
+        fuse.go_on();
         assert!(drain.join().unwrap().contains("draining"));
     });
     alone.anyns.must(&["undrain"]);
     alone.anyns.wait_announces();
+    alone.anyns.kill();
 }
 
 /// A planned stop is when an operator looks most closely: the status answers in every phase of it.

@@ -198,6 +198,54 @@ fn a_hub_restored_from_an_older_backup_takes_nothing_back_by_itself() {
 }
 
 #[test]
+fn versions_of_a_restored_hub_are_not_mixed_with_those_that_it_lost() {
+    if !has_programs("the loss of a hub", &["dig"]) {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    fleet.start_all();
+    fleet.standby.kill();
+    let deploy = |fleet: &Fleet, serial: u32, owners: &str| {
+        let file = fleet.lab.subdirectory("zones-hub").join(format!("{FILE}.zone"));
+        let lines: String = owners.chars().map(|owner| format!("{owner} IN A 192.0.2.1\n")).collect();
+        replace(&file, &(zone_text(FILE, serial) + &lines));
+    };
+    deploy(&fleet, 5, "l");
+    fleet.pop.wait_zone(FILE, "served", Some(5));
+    let pop_has = |fleet: &Fleet, owners: &str| {
+        let has = |owner: &char| {
+            let mut dig = fleet.pop_space.command("dig");
+            dig.args(["+time=2", "+tries=1", "@192.0.2.53", &format!("{owner}.{FILE}"), "A"]);
+            String::from_utf8_lossy(&dig.output().expect("dig runs").stdout).contains("192.0.2.1")
+        };
+        "lmno".chars().filter(has).collect::<String>() == owners
+    };
+    wait_until("the lost version is served", BOUND, || pop_has(&fleet, "l"));
+    // The hub's state is lost, and an older version comes back.
+    fleet.hub.kill();
+    std::fs::remove_dir_all(fleet.lab.subdirectory("state-hub")).expect("removed");
+    deploy(&fleet, 3, "");
+    fleet.hub.start(&fleet.lab);
+    fleet.hub.wait_zone(FILE, "served", Some(3));
+    fleet.pop.must(&["zone", "refresh", FILE]);
+    let is_told = |status: &Value| status["alarms"].to_string().contains("went backwards");
+    fleet.pop.wait_status("the older serial is an alarm", is_told);
+    // It is so after a restart, too. The serial that is served is another version at the hub now.
+    fleet.pop.signal(nix::sys::signal::Signal::SIGTERM);
+    fleet.pop.process().wait_end(BOUND);
+    fleet.pop.start(&fleet.lab);
+    for (serial, owners) in [(4, "m"), (5, "mn")] {
+        deploy(&fleet, serial, owners);
+        fleet.hub.wait_zone(FILE, "served", Some(serial.into()));
+    }
+    wait_until("the other version is served under the same serial", BOUND, || pop_has(&fleet, "mn"));
+    fleet.pop.wait_status("the alarm has ended", |status| !is_told(status));
+    deploy(&fleet, 6, "mno");
+    fleet.pop.wait_zone(FILE, "served", Some(6));
+    wait_until("the next version follows", BOUND, || pop_has(&fleet, "mno"));
+}
+
+#[test]
 fn a_standby_takes_the_place_of_the_hub() {
     if !has_programs("a standby hub", &["nsupdate", "dig"]) {
         return;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyns::publish::{SourceFault, ZoneState};
+use anyns::publish::{Settings, SourceFault, ZoneState, ZoneTimers};
+use redb::{ReadableDatabase, ReadableTable};
 
 use crate::skip::skip;
 use crate::support::{Pop, name, replace, versioned, zone_text};
@@ -35,7 +36,7 @@ async fn a_zone_whose_file_went_bad_or_back_is_served_from_the_state() {
 async fn without_a_state_directory_a_zone_is_served_but_not_durable() {
     let mut pop = Pop::new();
     pop.write(ZONE, &zone_text(5, 3));
-    let settings = anyns::publish::Settings { state_directory: None, ..pop.settings() };
+    let settings = Settings { state_directory: None, ..pop.settings() };
     pop.start_with(settings).await;
     let report = pop.report().zones[&name("a.example.")].clone();
     assert_eq!((report.state, report.durable, report.faults.len()), (ZoneState::Serving, false, 0));
@@ -116,8 +117,12 @@ async fn a_newer_format_is_refused_and_the_files_are_served() {
     transaction.open_table(about).unwrap().insert("format", 99).unwrap();
     transaction.commit().unwrap();
     drop(newer);
-    pop.start().await;
-    assert_eq!(pop.served("a.example."), Some((5, 5)));
+    // A zone whose data is nowhere else is not served from its seed, and is not begun anew.
+    pop.write("zones/b.example.zone", &zone_text(1, 3));
+    let settings = Settings { databases: [name("b.example.")].into(), ..pop.settings() };
+    pop.start_with(settings).await;
+    assert_eq!((pop.served("a.example."), pop.served("b.example.")), (Some((5, 5)), None));
+    assert!(pop.absence("b.example.").is_some(), "it is answered SERVFAIL");
     let faults = pop.report().faults.clone();
     assert!(
         faults.iter().any(|it| it.to_string().contains("has format 99, and this build knows 5")),
@@ -125,6 +130,45 @@ async fn a_newer_format_is_refused_and_the_files_are_served() {
     );
     assert!(pop.path(STATE).exists() && !pop.path("state/zones.redb.damaged").exists());
     pop.stop().await;
+}
+
+/// A newer build of the same format may keep more: tables of its own, and more at the end of values. What is known is read, and the rest
+/// is left as it is.
+#[tokio::test]
+async fn what_a_newer_build_of_this_format_adds_is_passed_over_and_left() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    pop.start().await;
+    let zone = name("a.example.");
+    let timers = ZoneTimers { checked: Some(3), due: 5, failures: 7, saved: 9, diverged: None };
+    assert!(pop.handle().keep_timers(vec![(zone.clone(), Some(timers))]).await);
+    pop.wait_kept().await;
+    pop.stop().await;
+    let future = redb::TableDefinition::<&[u8], &[u8]>::new("future");
+    let known = redb::TableDefinition::<&[u8], &[u8]>::new("timers");
+    let database = redb::Database::open(pop.path(STATE)).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(future).unwrap().insert(&b"key"[..], &b"value"[..]).unwrap();
+    let mut table = transaction.open_table(known).unwrap();
+    let (key, value) = {
+        let (key, value) = table.first().unwrap().expect("the timers are kept");
+        (key.value().to_vec(), value.value().to_vec())
+    };
+    table.insert(&*key, &*[&value[..], b"more"].concat()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    pop.published = Default::default();
+    pop.start().await;
+    assert_eq!((pop.served("a.example."), pop.report().faults.len()), (Some((5, 5)), 0));
+    assert_eq!(pop.handle().kept_timers().get(&zone), Some(&timers));
+    replace(&pop.path(ZONE), &zone_text(6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    pop.wait_kept().await;
+    pop.stop().await;
+    let database = redb::Database::open(pop.path(STATE)).unwrap();
+    let table = database.begin_read().unwrap().open_table(future).unwrap();
+    assert_eq!(table.get(&b"key"[..]).unwrap().unwrap().value(), b"value");
 }
 
 /// What the files were when they were read is known: at the next start they are not opened.
@@ -225,7 +269,7 @@ async fn a_bumped_serial_is_in_no_file_so_a_full_disk_keeps_it_out_of_service() 
         return;
     };
     pop.write(ZONE, &zone_text(5, 300));
-    let settings = anyns::publish::Settings { serial: anyns::publish::SerialRule::Bump, ..pop.settings() };
+    let settings = Settings { serial: anyns::publish::SerialRule::Bump, ..pop.settings() };
     pop.start_with(settings).await;
     pop.wait_kept().await;
     let filler = pop.path("state/filler");

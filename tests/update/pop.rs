@@ -49,11 +49,15 @@ fn updates_reach_the_pops_which_take_none_themselves() {
     }
     times.sort();
     println!("from the hub to the POP, after the hub was asked: longest {:?}", times[times.len() - 1]);
-    // What reaches a POP is refused, and its log says where it belongs.
+    // What reaches a POP is refused, and its log says where it belongs, also where the POP does not have the key of the client.
     let text = format!("update add new.{ZONE}. 60 TXT x");
-    assert_eq!(Client::Nsupdate.send(&space, (POP, PORT), None, &text), "REFUSED");
-    let log = pop.process().output();
-    assert!(log.contains(&format!("send the update there, to {HUB}:{PORT}")), "{log}");
+    let refused = |key| Client::Nsupdate.send(&space, (POP, PORT), key, &text);
+    let mut named =
+        || pop.process().output().matches(&format!("send the update there, to {HUB}:{PORT}")).count();
+    assert!(refused(Some("hmac-sha256")).contains("NOTAUTH"));
+    wait_until("the log names the hub", BOUND, || named() == 1);
+    assert_eq!(refused(None), "REFUSED");
+    wait_until("the log names the hub again", BOUND, || named() == 2);
     // A restart of the hub: the next update goes on from the last.
     hub.anyns.kill();
     hub.anyns.start(&hub.lab);

@@ -353,8 +353,11 @@ fn difference(
         next.accepted.map_or(Ok(()), |serial| accepted_into(&mut added, serial))?;
     }
     let new = |from: &Listed, than: &Listed, to: &mut RecordBatch| {
-        let differs = |(label, serial): &(&Box<[u8]>, &Serial)| than.removed.get(*label) != Some(*serial);
-        from.removed.iter().filter(differs).for_each(|(label, serial)| removed_into(to, label, *serial));
+        for (label, serial) in &from.removed {
+            if than.removed.get(label) != Some(serial) {
+                removed_into(to, label, *serial);
+            }
+        }
     };
     new(listed, next, &mut deleted);
     new(next, listed, &mut added);

@@ -122,10 +122,13 @@ fn rcode_name(rcode: u8) -> String {
     RCODES.get(usize::from(rcode)).map_or_else(|| rcode.to_string(), |name| (*name).to_owned())
 }
 
+/// What one kind of trouble with a target is.
+type Trouble = fn(&TargetFacts) -> Option<&NotTaken>;
+
 /// One alarm for all targets with the same trouble.
 fn alarm(
     kind: &str,
-    (targets, which): (&[&TargetFacts], fn(&TargetFacts) -> Option<&NotTaken>),
+    (targets, which): (&[&TargetFacts], Trouble),
     how: impl Fn(&TargetFacts) -> String,
     advice: &str,
     clock: Clock,

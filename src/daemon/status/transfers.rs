@@ -177,7 +177,8 @@ impl Concern {
             Self::Behind => {
                 let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
                 format!(
-                    "{zones}: the primary has serial {behind}, and {served} is served here; `anyns zone retransfer {zone}` takes the primary's"
+                    "{zones}: the serial of the primary went backwards: it has {behind}, and {served} is served here; its next version with that serial or \
+                     a later one is taken whole; `anyns zone retransfer {zone}` takes what it has now"
                 )
             }
             Self::Diverged => {
@@ -185,7 +186,7 @@ impl Concern {
                     .diverged
                     .map_or_else(Default::default, |it| (it.primary.to_string(), it.serial.to_string()));
                 format!(
-                    "{zones}: the primary {primary} had other content under serial {serial} than was served here, so the whole zone was taken; \
+                    "{zones}: the primary {primary} had other content under serial {serial} than there was here, so the whole zone was taken; \
                      compare the digests of its servers, then `anyns zone retransfer {zone}` ends this"
                 )
             }

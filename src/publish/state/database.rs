@@ -267,11 +267,17 @@ fn open_read_only(path: &Path) -> Result<redb::Database, DatabaseError> {
 fn open_file(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError> {
     if !path.try_exists()? {
         let fresh = fresh_name(path);
-        let made = make_file(&fresh)?;
+        // One that says that a database was lost may wait for the name: the host stopped while it was put in its place.
+        let made = open_existing(&fresh).or_else(|_| make_file(&fresh))?;
         fs::rename(&fresh, path)?;
         sync_directory_of(path)?;
         return Ok(made);
     }
+    open_existing(path)
+}
+
+/// Opens a file that is there; with its device and inode.
+fn open_existing(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError> {
     let file = File::options().read(true).write(true).open(path)?;
     let status = file.metadata()?;
     if status.len() == 0 {

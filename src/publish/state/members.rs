@@ -35,6 +35,14 @@ pub struct KeptMember {
 }
 
 impl KeptMember {
+    /// Whether what is kept of this one belongs to the other, which is listed later: a new label begins anew (RFC 9432 section 5.4), and
+    /// so does another owner that has not got it from this one (section 4.4.1). Owners that make labels of the names of zones have
+    /// the same one.
+    pub(in crate::publish) fn is_same_zone(&self, later: &Self) -> bool {
+        let may_own = self.catalog == later.catalog || self.new_owner.as_ref() == Some(&later.catalog);
+        may_own && self.label == later.label
+    }
+
     fn octets(&self) -> Vec<u8> {
         let mut out = vec![FORM];
         push_short(&mut out, self.catalog.as_wire());
@@ -90,6 +98,25 @@ mod tests {
     use super::*;
     use crate::publish::state::database::Database;
     use crate::publish::state::fields::key_of;
+
+    #[test]
+    fn data_go_to_another_owner_only_by_the_word_of_the_one_before() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let member = |catalog: &str, label: &[u8], new_owner: Option<&str>| KeptMember {
+            catalog: name(catalog),
+            label: label.into(),
+            new_owner: new_owner.map(name),
+            groups: Vec::new(),
+            kept_until: Some(7),
+            waits_since: None,
+        };
+        let before = member("a.", b"one", Some("c."));
+        assert!(before.is_same_zone(&member("A.", b"one", None)));
+        assert!(!before.is_same_zone(&member("a.", b"two", None)));
+        assert!(!before.is_same_zone(&member("b.", b"one", None)));
+        assert!(before.is_same_zone(&member("c.", b"one", None)));
+        assert!(!before.is_same_zone(&member("c.", b"two", None)));
+    }
 
     #[test]
     fn members_come_back_and_a_damaged_value_is_none() {

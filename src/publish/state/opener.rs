@@ -15,7 +15,7 @@ use crate::sys::pending::{Pending, Unfinished};
 use crate::telemetry::pulse::{Observed, Pulse, Work};
 
 /// What became of it.
-pub(in crate::publish) type Opened = Result<StateDirectory, PublishError>;
+pub(in crate::publish) type OpenOutcome = Result<StateDirectory, PublishError>;
 
 /// What is said of a directory that has not answered yet.
 const SILENT: &str = "it does not answer";
@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// The opening that goes on, if there is one: there is one at a time.
 #[derive(Debug)]
 pub(in crate::publish) struct StateOpener {
-    pending: Option<Pending<Opened>>,
+    pending: Option<Pending<OpenOutcome>>,
     /// Where the thread has its place.
     pulse: Arc<Pulse>,
 }
@@ -60,7 +60,7 @@ impl StateOpener {
         &mut self,
         parts: &OpenerParts<'_>,
         silence: Duration,
-    ) -> Option<Opened> {
+    ) -> Option<OpenOutcome> {
         if let Some(opened) = self.open(parts, TICK) {
             return Some(opened);
         }
@@ -78,7 +78,11 @@ impl StateOpener {
     }
 
     /// Opens it and waits so long at most; while an opening goes on that one is asked for, without waiting. `None`: it goes on.
-    pub(in crate::publish) fn open(&mut self, parts: &OpenerParts<'_>, patience: Duration) -> Option<Opened> {
+    pub(in crate::publish) fn open(
+        &mut self,
+        parts: &OpenerParts<'_>,
+        patience: Duration,
+    ) -> Option<OpenOutcome> {
         let Some(directory) = parts.directory.map(Path::to_path_buf) else {
             return Some(Ok(StateDirectory::None));
         };
@@ -93,7 +97,7 @@ impl StateOpener {
         store: Arc<Store>,
         parts: &OpenerParts<'_>,
         patience: Duration,
-    ) -> Option<Opened> {
+    ) -> Option<OpenOutcome> {
         let (wake, pulse) = (parts.wake.clone(), parts.pulse.clone());
         let open = move || match store.lock_and_probe() {
             Ok(()) => StateWriter::start(store, wake, pulse)
@@ -106,10 +110,10 @@ impl StateOpener {
 
     fn begin_or_ask(
         &mut self,
-        open: impl FnOnce() -> Opened + Send + 'static,
+        open: impl FnOnce() -> OpenOutcome + Send + 'static,
         wake: &Arc<Notify>,
         patience: Duration,
-    ) -> Option<Opened> {
+    ) -> Option<OpenOutcome> {
         if self.is_pending() {
             return self.wait(Duration::ZERO);
         }
@@ -126,7 +130,7 @@ impl StateOpener {
     }
 
     /// Waits so long at most for the opening that goes on.
-    fn wait(&mut self, patience: Duration) -> Option<Opened> {
+    fn wait(&mut self, patience: Duration) -> Option<OpenOutcome> {
         let pending = self.pending.take()?;
         match pending.wait(patience) {
             Ok(opened) => Some(opened),

@@ -29,6 +29,8 @@ pub struct ZoneTimers {
     pub saved: u64,
     /// A primary that had other content under the serial that was served, until that is resolved.
     pub diverged: Option<KeptDivergence>,
+    /// A primary's serial that is older than what is served, once it is proven that what is served is not in the history of the primaries.
+    pub forked: Option<u32>,
 }
 
 /// Other content under the same serial.
@@ -66,6 +68,10 @@ impl ZoneTimers {
         out.extend(self.saved.to_be_bytes());
         // An older build does not look at what stands here.
         push_maybe(&mut out, self.diverged, |out, diverged| diverged.push(out));
+        // At the end, and only where it is said: builds that do not know it read the rest.
+        if let Some(forked) = self.forked {
+            out.extend(forked.to_be_bytes());
+        }
         out
     }
 
@@ -75,7 +81,7 @@ impl ZoneTimers {
         let (failures, saved) = (fields.u32()?, fields.u64()?);
         // An older build has written nothing here.
         let diverged = if fields.0.is_empty() { None } else { fields.maybe(KeptDivergence::read)? };
-        Some(Self { checked, due, failures, saved, diverged })
+        Some(Self { checked, due, failures, saved, diverged, forked: fields.u32() })
     }
 }
 
@@ -111,7 +117,8 @@ mod tests {
         let diverged = Some(KeptDivergence { primary, serial: Serial(9), at: 4 });
         let timers = |checked: Option<u64>| {
             let diverged = diverged.filter(|_| checked.is_some());
-            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged }
+            let forked = checked.map(|_| 9);
+            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked }
         };
         let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
         database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();

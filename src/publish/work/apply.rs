@@ -59,11 +59,16 @@ impl CheckRun<'_> {
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.
-                let Provenance::Transfer { primary } = change.before.provenance else { return };
-                let is_inspected = !self.context.settings.databases.contains(name);
-                if let Some(kept) = is_inspected.then(|| self.keep_refused(entry, &zone, primary)).flatten() {
-                    tracing::warn!(zone = %name, kept = %kept.display(), %error, "what differences led to is refused");
+                if self.context.settings.databases.contains(name) {
+                    return;
                 }
+                let primary = match change.before.provenance {
+                    Provenance::Transfer { primary } => Some(primary),
+                    Provenance::File { .. } => None,
+                };
+                let kept = self.keep_refused(entry, &zone, primary);
+                let kept = kept.map_or_else(|| "not kept".to_owned(), |kept| kept.display().to_string());
+                tracing::warn!(zone = %name, kept, %error, "what differences led to is refused");
             })?;
         }
         let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));

@@ -20,7 +20,7 @@ use crate::zone::Expiry;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberChanges {
     /// Members that are to be served, or of which other things are said now. What is kept of one that was a member before comes back,
-    /// unless its label is another one.
+    /// unless its label is another one, or its owner is one to which the owner before did not give it.
     pub set: Vec<(Name, KeptMember)>,
     /// Members that begin anew: what is served and kept of them is of no use.
     pub reset: Vec<(Name, KeptMember)>,
@@ -81,7 +81,7 @@ impl Core {
         self.take_out_of_service(&gone);
         for (name, member) in set {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
-            if before.is_some_and(|before| before.kept_until.is_some() && before.label != member.label) {
+            if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
                 self.forget_member(&name);
                 anew.insert(name.clone());
             }

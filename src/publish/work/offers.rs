@@ -29,14 +29,15 @@ impl CheckRun<'_> {
         }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let (forced, is_anew) = (force != Force::No, force == Force::Anew);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced, is_anew, raise: 0 };
+        let (forced, rule) = (force >= Force::Anew, SerialRule::Strict);
+        let (is_anew, is_forked) = (force == Force::Anew, force == Force::Forked);
+        let terms = Terms { serial: rule, shrink_limit_percent, forced, is_anew, is_forked, raise: 0 };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.
         let candidate =
             Candidate { zone: zone.clone(), digest, provenance: Provenance::Transfer { primary } };
         if let Err(refused) = self.take(entry, candidate, terms) {
-            let kept = self.keep_refused(entry, &zone, primary);
+            let kept = self.keep_refused(entry, &zone, Some(primary));
             entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused, kept }));
         }
         let outcome = match &entry.verdict {
@@ -46,20 +47,20 @@ impl CheckRun<'_> {
         self.effects.answer = Some(Answer::Whole(reply, outcome));
     }
 
-    /// Keeps a version of a primary that was refused and is in no file, for an operator to inspect or accept; where, if that could be
-    /// done.
+    /// Keeps a version that was refused and is in no file, for an operator to inspect, or, where it is known which primary it came from, to
+    /// accept; where, if that could be done.
     pub(in crate::publish) fn keep_refused(
         &self,
         entry: &mut Entry,
         zone: &Zone,
-        primary: SocketAddr,
+        primary: Option<SocketAddr>,
     ) -> Option<PathBuf> {
         let directory = self.context.state.writer()?.store().directory();
         let serial = zone.serial();
         match refused::keep(directory, zone) {
             Ok((path, octets)) => {
-                let offer = RefusedOffer { serial, primary, path: path.clone(), octets };
-                entry.refused_offer = Some(Box::new(offer));
+                let offer = |primary| RefusedOffer { serial, primary, path: path.clone(), octets };
+                entry.refused_offer = primary.map(offer).map(Box::new);
                 Some(path)
             }
             Err(error) => {
@@ -96,6 +97,7 @@ impl CheckRun<'_> {
             shrink_limit_percent,
             forced: true,
             is_anew: false,
+            is_forked: false,
             raise: 0,
         };
         let RefusedOffer { serial, primary, path, .. } = offer.clone();

@@ -21,7 +21,7 @@ const MOST_LOGGED: usize = 100;
 
 /// Zones that are held at the version that is served, or no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HoldsSet {
     /// The zones.
     pub zones: Vec<Name>,
     /// Whether a restart will know of it.
@@ -114,15 +114,15 @@ impl Core {
         &mut self,
         zones: HoldZones,
         reason: Option<String>,
-        reply: oneshot::Sender<Result<Held, HoldError>>,
+        reply: oneshot::Sender<Result<HoldsSet, HoldError>>,
     ) {
         let is_held = reason.is_some();
         let was_of_all = self.keeping.holds.all().is_some();
         let outcome = self.with_holds(zones, reason.as_deref()).and_then(|(zones, holds)| {
             let is_kept = self.keep_holds(holds)?;
-            Ok(Held { zones, is_kept })
+            Ok(HoldsSet { zones, is_kept })
         });
-        if let Ok(Held { zones, .. }) = &outcome {
+        if let Ok(HoldsSet { zones, .. }) = &outcome {
             for zone in zones.iter().take(MOST_LOGGED) {
                 match is_held {
                     true => tracing::warn!(%zone, "the zone is held at the version that is served"),

@@ -38,7 +38,7 @@ use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
-use crate::publish::work::orders_hold::{Held, HoldZones};
+use crate::publish::work::orders_hold::{HoldZones, HoldsSet};
 use crate::publish::work::owner::OwnerThread;
 use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
@@ -78,7 +78,7 @@ enum Command {
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<Serial, AcceptError>>),
     Apply(Name, OfferedDifferences),
-    Hold(HoldZones, Option<String>, oneshot::Sender<Result<Held, HoldError>>),
+    Hold(HoldZones, Option<String>, oneshot::Sender<Result<HoldsSet, HoldError>>),
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     Withdrawn(Vec<Name>),
@@ -315,7 +315,7 @@ impl PublisherHandle {
     ///
     /// # Errors
     /// There is no such zone, none of them is held, or it cannot be kept: then nothing has changed.
-    pub async fn hold(&self, zones: HoldZones, reason: Option<String>) -> Result<Held, HoldError> {
+    pub async fn hold(&self, zones: HoldZones, reason: Option<String>) -> Result<HoldsSet, HoldError> {
         let (reply, done) = oneshot::channel();
         let command = Command::Hold(zones, reason, reply);
         self.commands.send(command).await.map_err(|_| HoldError::Stopped)?;

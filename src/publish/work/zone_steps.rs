@@ -259,7 +259,8 @@ impl CheckRun<'_> {
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = &self.context.settings;
         let (shrink_limit_percent, raise) = (settings.shrink_limit_percent, self.raise(entry));
-        let terms = Terms { serial: self.rule, shrink_limit_percent, forced, is_anew: false, raise };
+        let (rule, is_anew, is_forked) = (self.rule, false, false);
+        let terms = Terms { serial: rule, shrink_limit_percent, forced, is_anew, is_forked, raise };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance };

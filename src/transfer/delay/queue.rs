@@ -20,8 +20,8 @@ pub(super) struct Version {
     /// Where it differs from the version before it; `None` if it came whole.
     pub(super) owners: Option<Owners>,
     pub(super) primary: SocketAddr,
-    /// Whether it is the first one of another zone under the name, so that its serial says nothing.
-    pub(super) is_anew: bool,
+    /// Whether it is the first one of another zone under the name, so that its serial says nothing, or of another history.
+    pub(super) force: Force,
     pub(super) has_other_keys: bool,
     pub(super) remembered: Option<Remembered>,
 }
@@ -45,7 +45,7 @@ pub(super) struct DueStep {
     owners: Option<Owners>,
     base: Serial,
     primary: SocketAddr,
-    is_anew: bool,
+    force: Force,
     gate: Arc<InstallGate>,
     pub(super) why: Why,
 }
@@ -66,13 +66,18 @@ impl Queue {
         self.versions.back().map(|version| &version.zone)
     }
 
+    /// Whether what is served is not in the history of a version that waits.
+    pub(super) fn is_forked(&self) -> bool {
+        self.versions.iter().any(|version| version.force == Force::Forked)
+    }
+
     pub(super) fn push(&mut self, version: Version, now: Now) {
         let (serial, keys) = (version.zone.serial(), version.has_other_keys);
         match (self.machine.arrived(serial, keys, version.remembered, now), self.versions.back_mut()) {
             (Insertion::Last, Some(last)) => {
                 let owners = union(last.owners.take(), version.owners.as_ref());
-                let is_anew = last.is_anew || version.is_anew;
-                *last = Version { owners, is_anew, ..version };
+                let force = last.force.max(version.force);
+                *last = Version { owners, force, ..version };
             }
             _ => self.versions.push_back(version),
         }
@@ -86,11 +91,11 @@ impl Queue {
         for owners in owners {
             all = union(all, owners);
         }
-        let is_anew = self.versions.iter().take(count).any(|version| version.is_anew);
+        let force = self.versions.iter().take(count).map(|version| version.force).max().unwrap_or_default();
         self.machine.begin(count);
         let (zone, primary) = (last.zone.clone(), last.primary);
         let (name, base, gate) = (name.clone(), self.base, self.gate.clone());
-        Some(DueStep { name, zone, owners: all, base, primary, is_anew, gate, why })
+        Some(DueStep { name, zone, owners: all, base, primary, force, gate, why })
     }
 
     /// They are served.
@@ -123,12 +128,17 @@ impl DueStep {
     }
 
     fn install(&self, sink: &dyn Sink) -> Result<(), SinkError> {
-        let force = if self.is_anew { Force::Anew } else { Force::No };
-        let origin = Origin { primary: self.primary, force };
+        let origin = Origin { primary: self.primary, force: self.force };
         let Some(served) = sink.served(&self.name) else {
             return Err(SinkError::Failed("no version is served any more".into()));
         };
-        if !self.is_anew && !self.zone.serial().is_after(served.serial()) {
+        let serial = self.zone.serial();
+        let may_come = match self.force {
+            Force::No => serial.is_after(served.serial()),
+            Force::Forked => serial == served.serial() || serial.is_after(served.serial()),
+            Force::Anew | Force::Order => true,
+        };
+        if !may_come {
             // Another way led there: an order.
             return Ok(());
         }
@@ -137,7 +147,7 @@ impl DueStep {
             let (from, to) = (served.serial(), self.zone.serial());
             match sink.differences(&self.name, vec![Difference { from, to, deleted, added }], origin) {
                 // Something else is served than what they were to: the whole version helps.
-                Err(SinkError::NotFitting(_) | SinkError::Diverged(_)) => {}
+                Err(SinkError::NotFitting(_) | SinkError::Diverged(..)) => {}
                 other => return other,
             }
         }

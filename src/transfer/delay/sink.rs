@@ -251,14 +251,13 @@ impl Sink for DelayedVersions {
             return Ok(());
         };
         let before = self.tip(&name).unwrap_or_else(|| served.clone());
-        let is_anew = origin.force == Force::Anew;
         let is_same =
             || before.serial() == zone.serial() && before.make_digest(|| true) == zone.make_digest(|| true);
-        if is_anew && is_same() {
+        if origin.force != Force::No && is_same() {
             return Ok(());
         }
         let version = Version {
-            is_anew,
+            force: origin.force,
             has_other_keys: has_other_keys(&before, &zone),
             remembered: self.remembered(&name, zone.serial()),
             zone: Arc::new(zone),
@@ -293,7 +292,7 @@ impl Sink for DelayedVersions {
                 let first = faults.first().map(ToString::to_string).unwrap_or_default();
                 let text = format!("{from} to {to}: {first}");
                 match faults.iter().any(ZoneFault::is_of_other_content) {
-                    true => SinkError::Diverged(text.into()),
+                    true => SinkError::Diverged(from, text.into()),
                     false => SinkError::NotFitting(text.into()),
                 }
             })?;
@@ -307,7 +306,7 @@ impl Sink for DelayedVersions {
             // Versions that waited before a restart wait for themselves again; of others that came together the last counts.
             if remembered.is_some() || index + 1 == count {
                 versions.push(Version {
-                    is_anew: false,
+                    force: Force::No,
                     has_other_keys: has_other_keys(&before, &at),
                     remembered,
                     zone: at.clone(),
@@ -331,7 +330,14 @@ impl Sink for DelayedVersions {
         self.inner.withdrawn(zones)
     }
 
-    fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
+    fn keep(&self, mut timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
+        // After a restart it is asked for from what is served on.
+        for (zone, timers) in &mut timers {
+            let is_forked = self.lock().zones.get(zone).is_some_and(Queue::is_forked);
+            if let (Some(timers), Some(tip), true) = (timers, self.tip(zone), is_forked) {
+                timers.forked.get_or_insert(tip.serial().0);
+            }
+        }
         // Of a zone that comes from primaries no more nothing waits.
         timers.iter().filter(|(_, timers)| timers.is_none()).for_each(|(zone, _)| self.clear(zone));
         self.inner.keep(timers)

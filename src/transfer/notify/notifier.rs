@@ -176,10 +176,16 @@ impl Notifier {
         // A new ID for each: an old answer must not count for a new serial.
         state.id = self.rng.u16(..);
         state.status.pending = Some((serial, sent + 1));
-        state.status.unanswered.get_or_insert(now);
         let pause = self.pauses.first.saturating_mul(1 << sent.min(16)).min(self.pauses.longest);
         state.due = now + pause;
         Some(Send { target, id: state.id, serial, pause })
+    }
+
+    /// What [`Notifier::send`] gave has left.
+    pub fn left(&mut self, target: usize, now: Instant) {
+        if let Some(state) = self.targets.get_mut(target) {
+            state.status.unanswered.get_or_insert(now);
+        }
     }
 
     /// Where targets wait for a slot.

@@ -341,5 +341,5 @@ async fn send_messages(
         let now = Instant::now();
         pace.sent(message.len(), now.saturating_duration_since(at), now)?;
     }
-    Ok(messages.records() as u64)
+    Ok(messages.records())
 }

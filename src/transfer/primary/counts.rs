@@ -30,8 +30,8 @@ impl SendCounts {
     /// Whole zones or differences were sent to the end, or broke off.
     pub(super) fn sent(&self, what: Sent, is_whole: bool, octets: usize) {
         let counts = &self.counts;
-        counts.octets.fetch_add(octets as u64, Relaxed);
         let count = match (what, is_whole) {
+            // There is nothing new, or nothing else was asked for.
             (Sent::Soa, _) => return,
             (Sent::Whole, true) => &counts.whole,
             (Sent::Whole, false) => &counts.whole_broken,
@@ -39,6 +39,7 @@ impl SendCounts {
             (Sent::Differences, false) => &counts.differences_broken,
         };
         count.fetch_add(1, Relaxed);
+        counts.octets.fetch_add(octets as u64, Relaxed);
     }
 
     /// A request was refused.

@@ -204,13 +204,14 @@ impl Notifying {
         let mut send = None;
         self.with(&name, |notifier| send = notifier.send(target, now));
         let send = send?;
-        self.note_target(&name, send.target);
         let target = &self.zones.get(&name)?.0.status().nth(send.target)?.target;
         let key = target.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
         let zone = version_for(&*self.shared.source, &name, target)?;
         let soa = zone.apex().set(RecordType::SOA)?;
         let message = request(send.id, &name, (soa.ttl, soa.rdata().next()?));
         let (shared, wait) = (self.shared.clone(), send.pause.min(WAIT));
+        self.with(&name, |notifier| notifier.left(send.target, now));
+        self.note_target(&name, send.target);
         let task = self.tasks.spawn(async move {
             let rcode =
                 timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();

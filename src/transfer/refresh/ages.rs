@@ -27,7 +27,7 @@ impl Refresh {
             _ => self.checked.map(unix_seconds),
         };
         let due = wall.saturating_add(wait.as_secs());
-        Saved { checked, due, failures: self.failures, saved: wall, diverged: None }
+        Saved { checked, due, failures: self.failures, saved: wall, diverged: None, forked: self.forked() }
     }
 
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
@@ -44,6 +44,7 @@ impl Refresh {
             None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
         };
         self.checked = saved.checked.and_then(at_unix);
+        self.restore_forked(saved.forked);
         // All zones start at once; no primary is to be asked about all of them at once. What has expired does not wait.
         let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
         self.due = if self.is_expired(now) { now.instant } else { now.instant + spread };

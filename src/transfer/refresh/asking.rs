@@ -53,9 +53,16 @@ impl Asking {
         self.answers.iter().any(|(_, serial)| !is_newer(*serial) && !is_older(*serial))
     }
 
-    /// The first that has answered with this serial.
-    pub(super) fn first_with(&self, serial: Option<Serial>) -> Option<usize> {
-        self.answers.iter().find(|(_, told)| Some(*told) == serial).map(|(primary, _)| *primary)
+    /// Who has answered with this serial.
+    pub(super) fn with(&self, serial: Option<Serial>) -> Vec<usize> {
+        let with = self.answers.iter().filter(|(_, told)| Some(*told) == serial);
+        with.map(|(primary, _)| *primary).collect()
+    }
+
+    /// Who has answered with a serial before this one.
+    pub(super) fn older_than(&self, serial: Option<Serial>) -> Vec<usize> {
+        let is_older = |(_, told): &&(usize, Serial)| serial.is_some_and(|serial| serial.is_after(*told));
+        self.answers.iter().filter(is_older).map(|(primary, _)| *primary).collect()
     }
 
     /// Takes an answer, or that there was none; false if this primary was not asked, or has answered already.

@@ -7,6 +7,7 @@ use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
+use super::another::Another;
 use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
@@ -31,9 +32,9 @@ pub struct Refresh {
     pub(super) checked: Option<SystemTime>,
     pub(super) failing_since: Option<SystemTime>,
     pub(super) failures: u32,
-    seen: ToldSerials,
-    behind: Option<Behind>,
-    refused: RefusedVersions,
+    pub(super) seen: ToldSerials,
+    pub(super) behind: Option<Behind>,
+    pub(super) refused: RefusedVersions,
     /// Whether the whole zone is wanted whatever its serial.
     is_forced: bool,
     /// Whether a transfer of this round was not begun: then an order stays one.
@@ -45,7 +46,7 @@ pub struct Refresh {
     /// Whether the last NOTIFY with a serial was false: until a version comes again, primaries are asked before a transfer begins.
     doubts_hints: bool,
     /// Whether it was out of service, and the version that was kept is served until a primary has said what the zone is now.
-    is_listed_again: bool,
+    pub(super) is_listed_again: bool,
     /// Whether a primary has answered since it began that has at least the served version, and none that is to be transferred.
     is_answered: bool,
     /// What came while something was under way: looked at when that is over.
@@ -115,9 +116,10 @@ impl Refresh {
     }
 
     /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
-    /// nothing to do with that one.
-    pub fn set_listed_again(&mut self) {
+    /// nothing to do with that one. They are asked at once.
+    pub fn set_listed_again(&mut self, now: Now) {
         self.is_listed_again = self.served.is_some();
+        self.due = now.instant;
     }
 
     /// Whether a NOTIFY began what is under way.
@@ -161,7 +163,7 @@ impl Refresh {
             failing_since: self.failing_since,
             failures: self.failures,
             seen: self.seen.all().to_vec(),
-            behind: self.behind,
+            behind: self.behind_now(),
             refused,
             refused_since: refused.and_then(|_| self.refused.since()),
         }
@@ -191,10 +193,11 @@ impl Refresh {
         (self.is_hinted, self.is_answered) = (true, false);
         self.is_newer_told = hint.is_none_or(|hint| served.is_none_or(|served| hint.is_after(served)));
         match (hint, primary) {
-            (Some(hint), _) if served == Some(hint) || self.refused.contains(hint) => None,
+            (Some(hint), _) if self.refused.contains(hint) => None,
+            (Some(hint), _) if served == Some(hint) && !self.may_be_forked(primary) => None,
             (Some(hint), Some(primary))
                 if self.refused.is_empty()
-                    && !(self.doubts_hints || self.is_listed_again)
+                    && !(self.doubts_hints || self.may_be_another(primary))
                     && self.is_wanted(hint) =>
             {
                 self.transfer(primary, served, (None, None))
@@ -219,7 +222,7 @@ impl Refresh {
     pub fn answered(&mut self, now: Now, primary: usize, soa: Option<Soa>) -> Option<Action> {
         let serial = soa.map(|soa| soa.serial);
         if let Some(serial) = serial {
-            self.seen.note(primary, serial);
+            self.note_told(primary, serial);
         }
         let is_wanted = serial.is_some_and(|serial| self.is_wanted(serial));
         let Step::Asking(asking) = &mut self.step else { return None };
@@ -245,6 +248,10 @@ impl Refresh {
             Transferred::Served(soa) => {
                 self.seen.note(primary, soa.serial);
                 self.served = Some(soa);
+                if from.is_none() && self.seen.is_forked(primary) {
+                    // What is served is in its history, and in that of all who have that.
+                    self.seen.set_all_forked(false);
+                }
                 self.refused.clear();
                 self.doubts_hints = false;
                 self.is_newer_told = false;
@@ -255,7 +262,7 @@ impl Refresh {
                 self.next(now, others)
             }
             Transferred::NotNewer(soa) => {
-                self.seen.note(primary, soa.serial);
+                self.note_told(primary, soa.serial);
                 // Without an SOA response it was a NOTIFY that said so.
                 self.doubts_hints |= self.is_hinted && told.is_none();
                 match self.served.is_some_and(|served| served.serial == soa.serial) {
@@ -292,6 +299,9 @@ impl Refresh {
         // What was refused, or behind, was so beside another version.
         self.refused.clear();
         self.behind = None;
+        if served.is_none() {
+            self.seen.set_all_forked(false);
+        }
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
             None => None,
@@ -301,8 +311,8 @@ impl Refresh {
     /// Other primaries from now on: what is known of the version that is served stays, and they are asked at once. The results of
     /// what is under way must not be told any more.
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
-        self.seen = ToldSerials::new(primaries);
-        (self.step, self.again, self.behind) = (Step::Idle, None, None);
+        self.change_told(primaries);
+        (self.step, self.again) = (Step::Idle, None);
         (self.is_forced, self.is_put_off, self.due) = (false, false, now.instant);
         self.doubts_hints = false;
         self.refused.clear();
@@ -340,6 +350,7 @@ impl Refresh {
         let force = match (self.is_forced, self.is_listed_again) {
             (true, _) => Force::Order,
             (false, true) => Force::Anew,
+            (false, false) if self.is_forked(primary) => Force::Forked,
             (false, false) => Force::No,
         };
         // Differences to the serial that is served may be those of another zone.
@@ -361,26 +372,27 @@ impl Refresh {
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
         let is_answered = asking.is_answered(served, |serial| self.is_wanted(serial));
         let others = asking.others(self.seen.count());
-        // The serial that is served may be one of another zone.
-        let same = asking
-            .first_with(served)
-            .filter(|_| self.is_listed_again && served.is_some_and(|served| !self.refused.contains(served)));
+        let same = self.another_under(asking, served);
+        let older = asking.older_than(served);
         let have_all_answered = asking.have_all_answered();
         self.is_answered |= is_answered;
         if others.is_empty() {
-            // All are asked: what was found before counts no more.
-            self.behind = None;
+            // All are asked: what was found before counts no more, but for what is proven.
+            self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
         }
         match verdict {
             RoundResult::Newer(mut primaries) => {
+                self.put_forked_last(&mut primaries);
                 let first = primaries.remove(0);
                 let told = self.seen.of(first);
                 self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
             }
             RoundResult::Fresh => match same {
-                Some(primary) => {
+                Some(Another::Wanted(primary)) => {
                     self.transfer(primary, None, (Some(Vec::new()).filter(|_| others.is_empty()), None))
                 }
+                Some(Another::Refused) if !others.is_empty() => self.ask_more(others),
+                Some(Another::Refused) => self.failed(now),
                 None => self.confirmed(now, others.is_empty()),
             },
             // One primary was asked alone: what it does not know the others may.
@@ -392,7 +404,10 @@ impl Refresh {
             }
             RoundResult::Behind(primary, serial) => {
                 // One that never had what is served, and one that had it does not answer: no serial went backwards.
-                let is_proven = have_all_answered || self.seen.has_fallen(primary);
+                let is_proven = have_all_answered || self.seen.has_fallen(primary) || self.is_forked(primary);
+                if is_proven {
+                    self.note_forked(primary, older.into_iter().filter(|_| have_all_answered));
+                }
                 self.behind = Some(Behind { primary, serial, is_proven });
                 self.failed(now)
             }

@@ -20,14 +20,22 @@
 //! A NOTIFY that finds nothing newer although it says so has all primaries asked once more a little later: a cache before a primary may
 //! not know yet. After a start every zone asks, because NOTIFYs may have come while nobody listened.
 //!
+//! Once it is proven that a primary has an older version than the one that is served, that is not in its history, whatever serials follow
+//! there: its next version with the serial that is served, or a later one, is transferred whole. Differences to a serial that is
+//! another version there would make a mixture of both.
+//!
 //! Events and the time flow in, an [`Action`] flows out: at most one, and none while one is under way. No I/O, no clock of its own;
 //! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
 //! ([`Refresh::status`]); it never takes a zone out of service.
 
 mod again;
 mod ages;
+mod another;
 mod asking;
 mod facts;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_forked.rs"]
+mod forked_tests;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_hints.rs"]
 mod hints_tests;

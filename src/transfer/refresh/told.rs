@@ -8,11 +8,13 @@ pub(super) struct ToldSerials {
     last: Vec<Option<Serial>>,
     /// Which of them told a newer one before.
     fallen: Vec<bool>,
+    /// In whose history what is served is not: it was proven that they had an older version after it.
+    forked: Vec<bool>,
 }
 
 impl ToldSerials {
     pub(super) fn new(primaries: usize) -> Self {
-        Self { last: vec![None; primaries], fallen: vec![false; primaries] }
+        Self { last: vec![None; primaries], fallen: vec![false; primaries], forked: vec![false; primaries] }
     }
 
     /// A primary tells this serial.
@@ -46,5 +48,27 @@ impl ToldSerials {
     /// Whether this one told a newer serial before.
     pub(super) fn has_fallen(&self, primary: usize) -> bool {
         self.fallen.get(primary).copied().unwrap_or(false)
+    }
+
+    /// What is served is not in the history of this one.
+    pub(super) fn set_forked(&mut self, primary: usize) {
+        if let Some(forked) = self.forked.get_mut(primary) {
+            *forked = true;
+        }
+    }
+
+    /// Whether what is served is not in the history of this one.
+    pub(super) fn is_forked(&self, primary: usize) -> bool {
+        self.forked.get(primary).copied().unwrap_or(false)
+    }
+
+    /// Whether that is so of any of them.
+    pub(super) fn is_any_forked(&self) -> bool {
+        self.forked.contains(&true)
+    }
+
+    /// That is so of all of them, or of none.
+    pub(super) fn set_all_forked(&mut self, are_forked: bool) {
+        self.forked.fill(are_forked);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock::{at_unix, rfc3339_of, unix_seconds};
 use crate::publish::{Force, KeptDivergence};
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Bounds, Now, Order, Phase, Refresh, Saved};
+use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Phase, Refresh, Saved};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
@@ -48,7 +48,7 @@ pub(super) struct ZoneEntry {
     expiry: Expiry,
     is_stale: bool,
     /// What of it is kept over a restart.
-    kept: Option<(Option<SystemTime>, u32, Option<Diverged>)>,
+    kept: Option<(Option<SystemTime>, u32, Option<Behind>, Option<Diverged>)>,
     /// Whether a version of a primary was refused, when it was idle last.
     was_refused: bool,
 }
@@ -125,7 +125,7 @@ impl ZoneEntry {
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
         if self.is_listed_again {
-            refresh.set_listed_again();
+            refresh.set_listed_again(now);
         }
         match self.early.take()? {
             Early::Notified => refresh.notified(None, None),
@@ -254,7 +254,7 @@ impl ZoneEntry {
             }
             self.is_stale = is_stale;
         }
-        let kept = Some((status.checked, status.failures, self.diverged));
+        let kept = Some((status.checked, status.failures, status.behind, self.diverged));
         changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
         changed.diverged = self.kept.is_some_and(|(.., diverged)| diverged != self.diverged);
         self.kept = kept;

@@ -66,7 +66,7 @@ pub(super) async fn fetch(
     let (mut received, mut installing) = ((0, 0), installing);
     // An order says that somebody has looked: then a zone may grow as it likes. What is served says nothing of another zone.
     let served =
-        sink.served(&fetch.zone).filter(|_| fetch.force == Force::No).map(|zone| zone.record_count());
+        sink.served(&fetch.zone).filter(|_| fetch.force < Force::Anew).map(|zone| zone.record_count());
     let limits = settings.limits.of_zone(served);
     // Until the version is in service, or nothing is left of it.
     let mut memory = memory.begin(settings.memory);

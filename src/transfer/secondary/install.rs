@@ -129,7 +129,7 @@ impl Installing {
 
 fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
     match error {
-        FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(_)) => Transferred::AskWhole,
+        FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(..)) => Transferred::AskWhole,
         FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
         FetchError::Sink(SinkError::Failed(_)) => Transferred::NotKept,
         _ => Transferred::Unreachable,
@@ -145,8 +145,12 @@ fn whole(
     mut parts: impl Iterator<Item = ZonePart>,
 ) -> Result<Installed, FetchError> {
     let served = sink.served(name);
-    let is_newer = |served: &Arc<Zone>| soa.serial.is_after(served.serial());
-    let is_wanted = origin.force != Force::No || served.as_ref().is_none_or(is_newer);
+    let is_newer = |served: &Arc<Zone>| {
+        let is_same = origin.force == Force::Forked && soa.serial == served.serial();
+        is_same || soa.serial.is_after(served.serial())
+    };
+    let is_forced = origin.force >= Force::Anew;
+    let is_wanted = is_forced || served.as_ref().is_none_or(is_newer);
     let builder = match &served {
         Some(served) => ZoneBuilder::after(served),
         None => ZoneBuilder::new(name.clone()),
@@ -167,14 +171,14 @@ fn whole(
         }
     }
     // Another one may have come meanwhile.
-    let is_wanted =
-        is_wanted && (origin.force != Force::No || sink.served(name).as_ref().is_none_or(is_newer));
+    let is_wanted = is_wanted && (is_forced || sink.served(name).as_ref().is_none_or(is_newer));
     if !is_wanted {
         return Ok(Installed::NotNewer);
     }
     let zone = builder.finish().map_err(FetchError::NoZone)?;
     let same_serial = served.filter(|served| served.serial() == zone.serial());
-    let is_diverged = origin.force != Force::Anew
+    // Where another content was to be expected, it is no news.
+    let is_diverged = !matches!(origin.force, Force::Anew | Force::Forked)
         && same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
     gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
     Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })

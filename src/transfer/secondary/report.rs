@@ -25,14 +25,14 @@ pub struct ZoneReport {
     pub expiry: Expiry,
     /// What went wrong last, and when; it stays when all is well again.
     pub last_error: Option<(SystemTime, String)>,
-    /// The last time that a primary had other content under the serial that was served; until differences fit again, or an operator has
+    /// The last time that a primary had other content under a serial than there was here; until differences fit again, or an operator has
     /// ordered the whole zone.
     pub diverged: Option<Diverged>,
     /// The last transfer that put a version into service.
     pub last_transfer: Option<LastTransfer>,
 }
 
-/// A primary that had other content under the serial that was served.
+/// A primary that had other content under a serial than there was here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Diverged {
     /// The primary.

@@ -94,8 +94,8 @@ impl Coordinator {
             return;
         }
         if let Some(error) = &error {
-            if let (FetchError::Sink(SinkError::Diverged(_)), Some(serial)) = (error, fetch.from) {
-                self.note_diverged(zone, fetch.address, serial);
+            if let FetchError::Sink(SinkError::Diverged(serial, _)) = error {
+                self.note_diverged(zone, fetch.address, *serial);
             }
             self.failed(zone, fetch.address, error);
         }
@@ -109,6 +109,9 @@ impl Coordinator {
                     before.filter(|before| fetch.force == Force::Anew && before.is_after(serial))
                 {
                     tracing::warn!(%zone, %serial, %before, "the zone that is listed again has an older serial at its primary: it is taken as another zone");
+                }
+                if fetch.force == Force::Forked {
+                    tracing::warn!(%zone, %serial, "what was served is not in the history of the primary, whose serial went backwards: its version is served, which came whole");
                 }
                 let at = SystemTime::now();
                 let primary = fetch.address;
@@ -156,10 +159,10 @@ impl Coordinator {
         self.fetched(fetch, Instant::now(), fetched);
     }
 
-    /// Notes that a primary has other content under the serial that is served.
+    /// Notes that a primary has other content under a serial than there is here.
     fn note_diverged(&mut self, zone: &Name, primary: SocketAddr, serial: Serial) {
         let Serial(number) = serial;
-        tracing::error!(%zone, %primary, serial = number, "the primary has other content under the serial that is served: the zone is transferred whole");
+        tracing::error!(%zone, %primary, serial = number, "the primary has other content under this serial than there is here: the zone is transferred whole");
         if let Some(entry) = self.zones.get_mut(zone) {
             entry.diverged = Some(Diverged { primary, serial, at: SystemTime::now() });
         }

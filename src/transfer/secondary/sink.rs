@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::publish::{Difference, Force};
 use crate::transfer::refresh::Saved;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Zone};
 
 /// From where a version came.
@@ -71,9 +71,10 @@ pub trait Sink: Send + Sync + 'static {
 pub enum SinkError {
     /// The differences are to another version than the one that is served. The whole zone helps.
     NotFitting(Box<dyn Error + Send + Sync>),
-    /// The differences are to the serial that is served, but not to its content: a record that is deleted is not there, for instance. The
-    /// whole zone helps, and somebody must find out which of both was wrong.
-    Diverged(Box<dyn Error + Send + Sync>),
+    /// A difference is to a serial that is here, but not to its content: a record that is deleted is not there, for instance. The whole
+    /// zone helps, and somebody must find out which of both was wrong. The serial is the one that it is to: the served one, or one that
+    /// the differences before it led to.
+    Diverged(Serial, Box<dyn Error + Send + Sync>),
     /// The version may not replace what is served: it is not asked for again.
     Refused(Box<dyn Error + Send + Sync>),
     /// It could not be kept, or the publisher does not answer: it is tried again later.
@@ -84,7 +85,7 @@ impl fmt::Display for SinkError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotFitting(_) => "the differences do not fit the version that is served",
-            Self::Diverged(_) => "the primary has other content under the serial that is served",
+            Self::Diverged(..) => "the differences are to other content than there is here",
             Self::Refused(_) => "the version is refused",
             Self::Failed(_) => "the version could not be put into service",
         })
@@ -95,7 +96,7 @@ impl Error for SinkError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotFitting(source)
-            | Self::Diverged(source)
+            | Self::Diverged(_, source)
             | Self::Refused(source)
             | Self::Failed(source) => Some(source.as_ref()),
         }

@@ -4,9 +4,10 @@
 //! the serial. What the difference leaves at the owners it names is an [`Amendment`]; where that cannot be made by itself, the
 //! next version is compiled from all its records.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::wire::{Name, RecordType, Serial, soa};
+use crate::wire::{Name, RecordType, Serial, canonical_rdata, soa};
 
 use crate::zone::Place;
 use crate::zone::ZoneBuilder;
@@ -21,7 +22,8 @@ use crate::zone::version::effect::Owners;
 
 impl Zone {
     /// The version without the records `deleted` and with the records `added`, checked as a new zone is. A deleted record is
-    /// told by owner, type and RDATA; one that is not there is a fault, because then the difference is to another version.
+    /// told by owner, type and RDATA, with names in it compared without case; one that is not there is a fault, because then the difference
+    /// is to another version.
     pub fn with_changes(&self, deleted: RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
         self.with_checked_changes(deleted, added, Checks::default())
     }
@@ -134,11 +136,17 @@ impl Zone {
     }
 }
 
-/// What tells a record from others: the key of its owner, its type and its RDATA.
-type Identity<'b> = (&'b [u8], RecordType, &'b [u8]);
+/// What tells a record from others: the key of its owner, its type and its RDATA in canonical form (RFC 4034 section 6.2): a server that
+/// makes differences may leave out what differs in the case of names alone, and then deletes a record as it wrote it last.
+type Identity<'b> = (&'b [u8], RecordType, Cow<'b, [u8]>);
 
 fn identity<'b>(entry: Entry<'b>) -> Identity<'b> {
-    (entry.key(), entry.record_type, entry.rdata())
+    identity_of(entry.key(), entry.record_type, entry.rdata())
+}
+
+fn identity_of<'b>(key: &'b [u8], record_type: RecordType, rdata: &'b [u8]) -> Identity<'b> {
+    let canonical = canonical_rdata(record_type, rdata);
+    (key, record_type, canonical.map_or(Cow::Borrowed(rdata), |canonical| Cow::Owned(canonical.into())))
 }
 
 /// Adds what owners had and keep. What is found of `gone` is taken out of it.
@@ -152,7 +160,8 @@ fn keep<'z: 'b, 'b>(
         let Some(node) = find(first) else { continue };
         let owner = node.owner();
         for set in node.sets() {
-            for rdata in set.rdata().filter(|rdata| !gone.remove(&(first.key(), set.record_type, *rdata))) {
+            let mut is_gone = |rdata| gone.remove(&identity_of(first.key(), set.record_type, rdata));
+            for rdata in set.rdata().filter(|rdata| !is_gone(rdata)) {
                 kept.push(owner.as_wire(), set.record_type, set.ttl, rdata, Place::default());
             }
         }

@@ -11,7 +11,7 @@ fn version(serial: u32, source_serial: u32, content: u8, records: usize, signed:
 }
 
 fn terms(serial: SerialRule, forced: bool) -> Terms {
-    Terms { serial, shrink_limit_percent: 50, forced, is_anew: false, raise: 0 }
+    Terms { serial, shrink_limit_percent: 50, forced, is_anew: false, is_forked: false, raise: 0 }
 }
 
 /// What stands; serial, content, records and signatures of the candidate; rule; forced; the outcome.

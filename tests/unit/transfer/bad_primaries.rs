@@ -322,7 +322,7 @@ fn differences_that_are_wrong_are_followed_by_the_whole_zone() {
     assert!(wrong_differences(past, "past 6").diverged.is_none());
     // A record that is deleted is not there: both were the same by their serial alone.
     let absent = steps(&[five, a("gone.example.", 9), six.clone(), b]);
-    let report = wrong_differences(absent, "other content under the serial that is served");
+    let report = wrong_differences(absent, "the differences are to other content than there is here");
     let diverged = report.diverged.expect("it is told");
     assert_eq!((diverged.serial, report.primaries), (Serial(5), vec![diverged.primary]));
 }

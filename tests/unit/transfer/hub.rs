@@ -118,7 +118,7 @@ impl Hub {
         let kept =
             Difference { deleted: copy(&difference.deleted), added: copy(&difference.added), ..difference };
         let next = zone.with_changes(difference.deleted, difference.added);
-        let next = next.map_err(|faults| SinkError::Diverged(faults[0].to_string().into()))?;
+        let next = next.map_err(|faults| SinkError::Diverged(kept.from, faults[0].to_string().into()))?;
         self.put(next);
         self.history.lock().unwrap().push(Arc::new(kept));
         Ok(())

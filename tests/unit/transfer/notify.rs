@@ -96,7 +96,9 @@ fn sends(it: &mut Notifier, now: Instant) -> Vec<Send> {
     let is_given_up =
         |address| it.status().any(|one| one.target.address == address && one.given_up.is_some());
     assert!(given_up.into_iter().all(is_given_up));
-    due.into_iter().filter_map(|target| it.send(target, now)).collect()
+    let sent: Vec<Send> = due.into_iter().filter_map(|target| it.send(target, now)).collect();
+    sent.iter().for_each(|one| it.left(one.target, now));
+    sent
 }
 
 #[test]

@@ -174,6 +174,9 @@ fn show(it: &Refresh, action: Option<&Action>, now: Now) -> String {
         Some(Action::Transfer { primary, from: Some(from), .. }) => format!("ixfr {primary} from {from}"),
         Some(Action::Transfer { primary, from: None, force: Force::No }) => format!("axfr {primary}"),
         Some(Action::Transfer { primary, from: None, force: Force::Anew }) => format!("axfr {primary} anew"),
+        Some(Action::Transfer { primary, from: None, force: Force::Forked }) => {
+            format!("axfr {primary} forked")
+        }
         Some(Action::Transfer { primary, from: None, force: Force::Order }) => {
             format!("forced axfr {primary}")
         }

@@ -115,7 +115,11 @@ fn no_serial_went_backwards_while_another_primary_has_the_served_one() {
     assert_eq!(it.answered(now, 1, Some(soa(4))), ask(&[0]));
     assert_eq!(it.answered(now, 0, Some(soa(5))), None);
     assert_eq!((it.status(now).behind, it.status(now).failures), (None, 0));
-    // The same where it is asked for the difference at once, because its NOTIFY names a newer one.
+    // The same where it is asked for the difference at once, because its NOTIFY names a newer one. It has told nothing before.
+    let mut it = refresh(2, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(5)));
+    it.answered(now, 1, None);
     it.notified(Some(1), Some(Serial(6)));
     assert_eq!(it.transferred(now, Transferred::NotNewer(soa(4))), ask(&[0, 1]));
     assert_eq!(it.status(now).behind, None);
@@ -279,7 +283,7 @@ fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_ord
     for told in [4, 5, 6] {
         let mut now = start();
         let mut it = refresh(2, Some(5), now);
-        it.set_listed_again();
+        it.set_listed_again(now);
         let mut round = |it: &mut Refresh, other: Option<Soa>| {
             now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
             assert_eq!(it.wake(now), ask(&[0, 1]));
@@ -302,10 +306,25 @@ fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_ord
         assert_eq!(it.status(at).phase, Phase::Idle, "{told}");
         assert_eq!(round(&mut it, Some(soa(told))).0, None, "{told}");
     }
+    // It is asked at once, not within the time over which a start spreads the zones.
+    let saved = Saved {
+        checked: Some(1_800_000_000),
+        due: 1_800_001_000,
+        failures: 0,
+        saved: 1_800_000_000,
+        diverged: None,
+        forked: None,
+    };
+    let rng = fastrand::Rng::with_seed(1);
+    let now = start();
+    let mut kept = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), now, rng);
+    assert_eq!(kept.wake(now), None);
+    kept.set_listed_again(now);
+    assert_eq!(kept.wake(now), ask(&[0]));
     // A NOTIFY has the others asked first, too; when the zone has come all is as it was.
     let now = start();
     let mut it = refresh(1, Some(5), now);
-    it.set_listed_again();
+    it.set_listed_again(now);
     assert_eq!(it.notified(Some(0), Some(Serial(6))), ask(&[0]));
     assert_eq!(it.answered(now, 0, Some(soa(3))), anew);
     assert_eq!(it.transferred(now, Transferred::Served(soa(3))), None);

@@ -342,6 +342,7 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
         failures: 3,
         saved: now - 1,
         diverged: None,
+        forked: None,
     };
     let context =
         SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
@@ -370,7 +371,14 @@ fn a_zone_that_comes_back_is_as_old_as_it_was() {
     pop.put(zone(5, [a("a.example.", 1)]));
     let now = unix_now();
     let (checked, due) = (Some(now - 11_000), now);
-    let saved = crate::transfer::refresh::Saved { checked, due, failures: 3, saved: now - 1, diverged: None };
+    let saved = crate::transfer::refresh::Saved {
+        checked,
+        due,
+        failures: 3,
+        saved: now - 1,
+        diverged: None,
+        forked: None,
+    };
     let context =
         SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
     let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();

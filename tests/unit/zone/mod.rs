@@ -195,6 +195,35 @@ fn what_is_not_there_cannot_be_deleted() {
 }
 
 #[test]
+fn a_record_is_deleted_whatever_the_case_of_the_names_in_it() {
+    let lower = b"\x03mta\x07example\0";
+    let upper = b"\x03MTA\x07EXAMPLE\0";
+    let preference = |name: &[u8]| [&[0, 10], name].concat();
+    for (record_type, has, deleted) in [
+        (RecordType::MX, preference(lower), preference(upper)),
+        (RecordType::NS, upper.to_vec(), lower.to_vec()),
+        (RecordType::PTR, lower.to_vec(), upper.to_vec()),
+    ] {
+        let there = ("a.example.".parse().unwrap(), record_type, has);
+        let mut records: BTreeSet<Plain> = apex(1).into_iter().collect();
+        records.insert(there.clone());
+        let zone = compiled(&records).unwrap();
+        let other = (there.0.clone(), record_type, deleted);
+        let gone = zone.with_changes(batch([&other]), batch([])).unwrap();
+        assert_same(&gone, &compiled(&apex(1).into_iter().collect()).unwrap(), &[]);
+        let replaced = zone.with_changes(batch([&other]), batch([&other])).unwrap();
+        let is_new = |record: &Record| record.record_type == record_type && record.rdata[..] == other.2[..];
+        assert!(replaced.records().any(|record| is_new(&record)), "{record_type}");
+    }
+    // What is no name is what it is.
+    let text = |text: &[u8]| ("a.example.".parse().unwrap(), RecordType::TXT, text.to_vec());
+    let mut records: BTreeSet<Plain> = apex(1).into_iter().collect();
+    records.insert(text(b"\x03mta"));
+    let zone = compiled(&records).unwrap();
+    assert!(zone.with_changes(batch([&text(b"\x03MTA")]), batch([])).is_err());
+}
+
+#[test]
 fn another_serial_and_nothing_else() {
     let zone = compiled(&apex(1).into_iter().collect()).unwrap();
     let next = zone.with_serial(Serial(7)).unwrap();
