@@ -30,7 +30,7 @@ pub enum Fault {
         path: PathBuf,
     },
     /// No primary has given the zone yet.
-    #[error("no primary has given it yet; see the log for why")]
+    #[error("no primary has given it yet; `anyns zone status` tells why")]
     NotTransferred,
     /// A zone that lives in the state directory, of which nothing is kept yet.
     #[error("nothing is kept of it yet and it has no file: give its [[zone]] a file once, as the seed")]

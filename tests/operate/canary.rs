@@ -228,7 +228,10 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     );
     // Halted, nothing goes on, whatever the canary serves; a killed hub that comes back gives the others what was released.
     let said = site.hub.must(&["zone", "halt", ZONE]);
-    assert!(said.contains("also over a restart"), "{said}");
+    assert!(said.contains("also over a restart, until: anyns zone release example.org."), "{said}");
+    site.hub.wait_status("a halt is told", |status| {
+        status["overall"]["reasons"].to_string().contains("halted by order")
+    });
     deploy(&site.zones, 3);
     site.wait_serves(canary, 3);
     site.wait_canary("halted");
@@ -264,6 +267,13 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     assert!(said.code == 1 && said.text.contains("nothing waits"), "{said:?}");
     let said = site.hub.command(&["zone", "halt", "example.net"]);
     assert!(said.code == 1 && said.text.contains("example.net: no zone of a [[canary]]"), "{said:?}");
+    // A name that is unknown does not put off what is meant for the others.
+    let said = site.hub.command(&["zone", "halt", "example.net", ZONE, "*.org"]);
+    let is_told = said.text.contains("example.org.: nothing newer goes to all")
+        && said.text.contains("but example.net: no zone");
+    assert!(said.code == 1 && is_told, "{said:?}");
+    site.wait_canary("halted");
+    site.hub.must(&["zone", "release", ZONE]);
     // A restart in the middle of a trial: it begins again, and nothing is released by it.
     deploy(&site.zones, 5);
     site.wait_serves(canary, 5);

@@ -15,6 +15,7 @@ mod rate_limit;
 mod route;
 mod rssac002;
 mod samples;
+mod secrets;
 mod serve;
 mod tls;
 mod transfer;
@@ -85,6 +86,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         install_addresses: spec.serve.install_addresses,
         drain,
         control,
+        secret_files: secrets::secret_files(spec, faults.folder()),
         web,
         fleet,
         samples,

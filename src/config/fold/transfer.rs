@@ -20,7 +20,7 @@ use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
-use super::super::spec::{DnssecSpec, RouteDriverSpec, ServiceSpec, Spec, ZoneSpec};
+use super::super::spec::{DnssecSpec, ServiceSpec, Spec, ZoneSpec};
 use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::own::leave_out_own;
@@ -244,7 +244,7 @@ fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> 
         let has_communities = !service.communities.is_empty() || !service.large_communities.is_empty();
         has_communities || service.med.is_some() || service.prepend.is_some()
     };
-    if spec.route.driver == RouteDriverSpec::Bgp && !spec.service.iter().all(is_less_preferred) {
+    if !spec.service.iter().all(is_less_preferred) {
         let message = "this is a last-resort POP, and a [[service]] has neither prepend nor med nor communities: its route is preferred like all others";
         faults.warning(faults.span_of(DELAY_KEY), DELAY_KEY, message);
     }
