@@ -104,9 +104,8 @@ pub(super) fn check_owner(path: &Path) -> Result<(), ControlError> {
 pub fn check_place(settings: &Settings) -> Result<(), ControlError> {
     let path = settings.path.as_path();
     check_owner(path)?;
-    match check_free(path) {
-        Err(error @ ControlError::NotASocket { .. }) => return Err(error),
-        _ => {}
+    if let Err(error @ ControlError::NotASocket { .. }) = check_free(path) {
+        return Err(error);
     }
     let directory = directory_of(path);
     // A start makes the last directory alone.

@@ -459,7 +459,7 @@ fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_
     // A group that covers the zone only when it comes back, with a newer version: the others had the one before.
     site.hub.must(&["zone", "release", ZONE]);
     let (no_group, _) = site.without.split_once("[[canary]]").unwrap();
-    site.configure(&no_group.to_owned());
+    site.configure(no_group);
     site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
     deploy(&site.zones, 4);
     site.configure(&site.usual);

@@ -19,9 +19,9 @@ use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::state::step_source::StepSource;
 use crate::publish::verify::Modes;
+use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::entry::RefusedOffer;
 use crate::wire::Serial;
-use crate::publish::work::delegations::ZonesBelow;
 use crate::zone::{Published, Zone};
 use crate::zonefile::FileProgress;
 
