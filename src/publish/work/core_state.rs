@@ -18,10 +18,13 @@ use crate::publish::state::record::Seen;
 use crate::publish::state::releases::{KeptReleases, MissingReleases};
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::state_writer::StateWriter;
+use crate::publish::state::step::StepOrigin;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::kept_state::KeptState;
 
 /// While versions are being kept, how often a report says how many are not yet.
 const KEPT_SOON: Duration = Duration::from_secs(1);
@@ -219,6 +222,13 @@ impl Core {
         }
     }
 
+    /// Tells others what was kept. The report has the zones of which something is kept by then, and none of them is served yet.
+    pub(in crate::publish) fn tell_kept(&self) {
+        let (timers, releases) = (self.kept_timers(), self.kept_releases());
+        let members = self.keeping.members.all.clone();
+        self.keeping.told.publish(Some(KeptState { timers, members, releases }));
+    }
+
     /// The timers of secondary zones that the last process kept; none if they cannot be read.
     pub(in crate::publish) fn kept_timers(&self) -> HashMap<Name, ZoneTimers> {
         let Some(store) = self.keeping.state.store() else { return HashMap::new() };
@@ -284,9 +294,11 @@ impl Core {
             let Some(entry) = self.zones.get(&name).filter(|entry| entry.is_to_keep()) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
                 let origin = header.origin();
+                let source =
+                    StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
                 let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
-                writer.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
+                writer.keep(Version { header, zone: zone.clone(), origin, source, before: None, seen });
             }
         }
     }

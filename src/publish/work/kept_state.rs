@@ -6,7 +6,6 @@ use crate::handoff::Latest;
 use crate::publish::state::members::KeptMember;
 use crate::publish::state::releases::KeptReleases;
 use crate::publish::state::timers::ZoneTimers;
-use crate::publish::work::core::Core;
 use crate::wire::Name;
 
 /// What the last process kept, as far as it can be read.
@@ -22,12 +21,3 @@ pub struct KeptState {
 
 /// Tells others what was kept; `None` while the state directory has not answered.
 pub(in crate::publish) type ToldState = Latest<Option<KeptState>>;
-
-impl Core {
-    /// Tells others what was kept. The report has the zones of which something is kept by then, and none of them is served yet.
-    pub(in crate::publish) fn tell_kept(&self) {
-        let (timers, releases) = (self.kept_timers(), self.kept_releases());
-        let members = self.keeping.members.all.clone();
-        self.keeping.told.publish(Some(KeptState { timers, members, releases }));
-    }
-}

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::publish::KeptState;
 use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
@@ -13,6 +14,7 @@ use super::coordinator::{Coordinator, now};
 use super::entry::{Early, ZoneEntry, soa_of};
 use super::follower::{Follower, is_decided};
 use super::install_gate::forget;
+use super::late::LateState;
 use super::pacer::Pacer;
 use super::settings::{PrimariesDiffer, PrimaryServer, SecondarySettings, SecondaryZone};
 
@@ -198,5 +200,28 @@ impl Coordinator {
         }
         let action = entry.begin(self.settings.bounds, served, self.saved.remove(name), now);
         self.act(name, action);
+    }
+
+    /// Takes what is told of what was kept. Whoever takes what is served calls this after having read that: a version that was kept is
+    /// served after its timers are told.
+    pub(super) fn take_kept(&mut self) {
+        let Some(state) = self.late.as_mut().and_then(LateState::news) else { return };
+        let Some(KeptState { timers, members, .. }) = &*state else { return };
+        let now = now();
+        for (zone, saved) in timers {
+            match self.zones.get(zone) {
+                // Nothing could be kept of it until now.
+                Some(entry) if entry.is_confirmed(now) => self.outward.note_timers(zone, Instant::now()),
+                _ => drop(self.saved.insert(zone.clone(), *saved)),
+            }
+        }
+        let gone = members.iter().filter(|(_, member)| member.kept_until.is_some());
+        let gone = gone.map(|(name, _)| name).filter(|name| !self.zones.contains_key(*name));
+        self.kept_aside.extend(gone.cloned());
+        let unkept = self.zones.iter().filter(|(zone, _)| !timers.contains_key(*zone));
+        for (zone, _) in unkept.filter(|(_, entry)| entry.is_confirmed(now)) {
+            self.outward.note_timers(zone, Instant::now());
+        }
+        self.has_forgotten = false;
     }
 }
