@@ -129,7 +129,7 @@ mod tests {
         // What a build wrote that knew nothing of divergences, and what such a build reads of ours.
         let ours = timers(Some(3)).octets();
         let older = 1 + 8 + 8 + 4 + 8;
-        let expected = ZoneTimers { diverged: None, ..timers(Some(3)) };
+        let expected = ZoneTimers { diverged: None, forked: None, ..timers(Some(3)) };
         assert_eq!(ZoneTimers::read(&ours[..older]), Some(expected));
         assert_eq!(ours[..older], expected.octets()[..older]);
         let damage = |to: &WriteTransaction| {

@@ -29,9 +29,9 @@ use crate::publish::state::state_writer::{Fill, StateWriter};
 use crate::publish::state::step::{Step, StepOrigin, of_batches};
 use crate::publish::state::step_source::StepSource;
 use crate::publish::verify::before;
-use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::zone_steps::CheckRun;
+use crate::publish::work::zones_below::ZonesBelow;
 use crate::zonefile::check_rdata;
 
 impl CheckRun<'_> {

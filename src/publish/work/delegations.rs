@@ -3,79 +3,19 @@
 //! Names flow in when a version is published; a few zones are looked at in each turn, so that a zone above many others holds nobody up.
 //! Costs nothing where a difference changes no DS record, otherwise a lookup for each zone below. Reads no file: what is served counts.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use crate::publish::difference::Difference;
 use crate::publish::validate::delegation::broken_above;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::WorkState;
-use crate::wire::{Name, RecordType};
+use crate::publish::work::zones_below::ZonesBelow;
+use crate::wire::Name;
 use crate::zone::Snapshot;
 
 /// Zones that are looked at in a turn: a digest or two each.
 const MOST_ZONES: usize = 256;
 /// Versions in a turn whose zones below are listed; most have none.
 const MOST_VERSIONS: usize = 4096;
-
-/// Zones below a zone.
-#[derive(Debug)]
-pub(in crate::publish) enum ZonesBelow {
-    /// All of them; those up to the second name, in canonical order, have been looked at.
-    All(Name, Option<Name>),
-    /// These.
-    Of(Vec<Name>),
-}
-
-/// The zones to be looked at.
-#[derive(Debug, Default)]
-pub(in crate::publish) struct Delegations {
-    waiting: VecDeque<ZonesBelow>,
-    /// Those that are being checked, perhaps beside an older version of the zone above: they are looked at after that.
-    in_check: BTreeSet<Name>,
-}
-
-impl Default for ZonesBelow {
-    fn default() -> Self {
-        Self::Of(Vec::new())
-    }
-}
-
-impl ZonesBelow {
-    pub(in crate::publish) fn all(zone: Name) -> Self {
-        Self::All(zone, None)
-    }
-
-    /// Those to which differences change the delegation.
-    pub(in crate::publish) fn of_differences(differences: &[Difference]) -> Self {
-        let mut names = BTreeSet::new();
-        for batch in differences.iter().flat_map(|it| [&it.deleted, &it.added]) {
-            batch.for_each_record(|owner, record_type, _, _| {
-                if record_type == RecordType::DS {
-                    names.extend(Name::from_wire(owner));
-                }
-            });
-        }
-        Self::Of(names.into_iter().collect())
-    }
-}
-
-impl Delegations {
-    pub(in crate::publish) fn add(&mut self, below: Vec<ZonesBelow>) {
-        self.waiting.extend(below);
-    }
-
-    pub(in crate::publish) fn has_some(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// A check of this zone has ended.
-    pub(in crate::publish) fn checked(&mut self, zone: &Name) {
-        if self.in_check.remove(zone) {
-            self.waiting.push_back(ZonesBelow::Of(vec![zone.clone()]));
-        }
-    }
-}
 
 impl Core {
     /// Looks at some of the zones that wait for it.

@@ -25,8 +25,8 @@ use crate::publish::work::queue::Size;
 use crate::zonefile::{Beside, IncludeGate, ReadZone, digest};
 
 use crate::publish::work::check_context::{CheckContext, Effects, GivenBack};
-use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::include_watch::IncludeWatch;
+use crate::publish::work::zones_below::ZonesBelow;
 
 /// One check of one zone.
 pub(in crate::publish) struct CheckRun<'a> {

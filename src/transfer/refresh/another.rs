@@ -6,16 +6,7 @@ use crate::wire::Serial;
 use super::Refresh;
 use super::asking::Asking;
 use super::status::Behind;
-use super::told::ToldSerials;
-
-/// The primaries that have the serial that is served may all have another version under it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Another {
-    /// This one has it, and it is transferred whole.
-    Wanted(usize),
-    /// It was refused.
-    Refused,
-}
+use super::told::{Another, ToldSerials};
 
 impl Refresh {
     /// A primary tells this serial. One that told a newer one, and has an older one than the served now, was put back, also where

@@ -7,12 +7,11 @@ use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
-use super::another::Another;
 use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
-use super::told::ToldSerials;
+use super::told::{Another, ToldSerials};
 use super::{Action, Now, Order, Transferred};
 
 /// Part of an interval that chance takes off, so that zones loaded at one time do not ask at one time.

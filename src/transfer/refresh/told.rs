@@ -4,6 +4,15 @@ use crate::wire::Serial;
 
 use super::Now;
 
+/// The primaries that have the serial that is served may all have another version under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Another {
+    /// This one has it, and it is transferred whole.
+    Wanted(usize),
+    /// It was refused.
+    Refused,
+}
+
 /// The serials, by primary.
 #[derive(Clone, Debug)]
 pub(super) struct ToldSerials {
