@@ -39,6 +39,14 @@ pub(super) type Answered<'a> = Result<&'a PopDocument, String>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Basis(Vec<(String, BucketSums)>);
 
+#[cfg(test)]
+impl Basis {
+    /// One POP, without sums.
+    pub(super) fn of_one_pop(name: &str) -> Self {
+        Self(vec![(name.to_owned(), BucketSums::default())])
+    }
+}
+
 /// What a look at the zones of some buckets found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Differences {

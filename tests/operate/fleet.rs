@@ -290,7 +290,8 @@ fn relay(space: &Space, listener: &TcpListener, to: &str, stop: &AtomicBool) {
         while !stop.load(Relaxed) {
             let Some((mut near, _)) = looked_for(FAR, || listener.accept().ok()) else { continue };
             scope.spawn(move || {
-                let pop = space.inside(|| TcpStream::connect(to)).expect("the POP listens");
+                // At the end the POP is gone, and is asked still.
+                let Ok(pop) = space.inside(|| TcpStream::connect(to)) else { return };
                 near.set_nonblocking(false).expect("set");
                 let (mut answers, mut questions) = (pop.try_clone().expect("cloned"), pop);
                 let mut back = near.try_clone().expect("cloned");
