@@ -8,6 +8,10 @@
     reason = "a test stops at the first fault"
 )]
 
+#[path = "deploy/examples.rs"]
+mod examples;
+#[path = "deploy/keys.rs"]
+mod keys;
 #[path = "deploy/kubernetes.rs"]
 mod kubernetes;
 #[path = "support/mod.rs"]
@@ -23,6 +27,11 @@ use support::skip::{has_programs, skip};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of `deploy` as text.
+fn deployed(file: &str) -> String {
+    std::fs::read_to_string(root().join("deploy").join(file)).expect("the file")
 }
 
 #[test]
@@ -197,9 +206,9 @@ fn the_dashboard_counts_a_pop_once() {
     must(Command::new("promtool").args(["test", "rules"]).arg(&file));
 }
 
-/// The guide is in the Debian package, with every file that it links to, where the link leads.
+/// The guide is in the Debian package, with every file that it links to or names, where the link leads; each file is packed once.
 #[test]
-fn the_package_has_what_the_guide_links_to() {
+fn the_package_has_what_the_guide_names() {
     let text = std::fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
     let manifest: toml::Table = text.parse().expect("TOML");
     let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().expect("a list");
@@ -216,9 +225,22 @@ fn the_package_has_what_the_guide_links_to() {
         .filter(|link| !link.is_empty() && !link.contains("://"))
         .collect();
     assert!(files.contains("metrics.md") && files.len() > 4, "{files:?}");
-    for file in files {
+    // A path of this folder between backticks, there and in the annotated config.
+    let config = std::fs::read_to_string(root().join("deploy/anyns.toml")).expect("the config");
+    let words = guide.split('`').skip(1).step_by(2).chain(config.split([' ', ',', ':']));
+    let named = words.filter(|word| {
+        let is_relative = word.contains('/') && !word.starts_with('/');
+        is_relative && root().join("deploy").join(word).is_file()
+    });
+    let named: BTreeSet<&str> = named.collect();
+    assert!(named.contains("bird/bird.conf") && named.contains("frr/frr.conf"), "{named:?}");
+    for file in files.union(&named) {
         assert!(root().join("deploy").join(file).is_file(), "{file} is not there");
         assert!(has(file), "{file} is not in the package");
+    }
+    let mut packed = BTreeSet::new();
+    for source in assets.iter().filter_map(|asset| asset[0].as_str()) {
+        assert!(packed.insert(source), "{source} is packed twice");
     }
 }
 

@@ -1,21 +1,20 @@
 //! `anyns check`: the configuration, every zone, and the plan, before any of it acts.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{self, Config, RouteDriver};
-use crate::control;
-use crate::host;
-use crate::publish::{self, CheckReport, Settings};
+use crate::publish::{self, CheckReport, Settings, SourceFault};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 use crate::telemetry::counted;
 use crate::wire::Name;
 
+use super::check_here::check_here;
+use super::check_transfers::print_transfers;
 use super::exit::Exit;
-use super::outcome::{CommandError, Outcome};
+use super::outcome::Outcome;
 use super::output::print_line;
 
 /// The most good zones listed one by one; what is wrong is always listed.
@@ -33,9 +32,13 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     if offline {
         without_programs(&mut config);
     }
-    let zones = publish::check(Settings::clone(&config.publish))?;
+    let mut zones = publish::check(Settings::clone(&config.publish))?;
+    if !config.transfers.catalogs.followed.is_empty() {
+        warn_of_possible_members(&mut zones);
+    }
     let mut good = print_zones(&zones, &config);
     print_catalogs(&config);
+    print_transfers(&config.transfers);
     let is_alone = config.publish.transferred.is_empty();
     if zones.zones.is_empty() && zones.faults.is_empty() && directories && is_alone {
         print_line(&format!("error: {}", no_zone(&config)));
@@ -43,10 +46,9 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     }
     print_listeners(&config);
     good &= print_encrypted(&config, offline);
-    print_plan(&config);
+    good &= print_plan(&config);
     if !offline {
-        good &= print_host(&config)?;
-        good &= print_places(&config);
+        good &= check_here(&config)?;
     }
     Ok(Exit::of(good))
 }
@@ -87,6 +89,19 @@ fn no_zone(config: &Config) -> String {
     format!("there is no zone: {place}; nothing is announced before a zone is served")
 }
 
+/// A zone of which the configuration has the rules alone may be listed by a catalog that is followed: only a running anyns knows.
+fn warn_of_possible_members(report: &mut CheckReport) {
+    report.faults.retain(|fault| {
+        let is_one = matches!(fault, SourceFault::NoFile { .. });
+        if let SourceFault::NoFile { zone } = fault {
+            print_line(&format!(
+                "warning: no configured directory holds a file for {zone}: it is served only if a catalog lists it"
+            ));
+        }
+        !is_one
+    });
+}
+
 fn print_zones(report: &CheckReport, config: &Config) -> bool {
     for fault in &report.faults {
         print_line(&format!("error: {fault}"));
@@ -120,7 +135,15 @@ fn print_zones(report: &CheckReport, config: &Config) -> bool {
     for name in &missing {
         print_line(&format!("error: zone {name} is required, but no source holds it"));
     }
-    print_line(&format!("zones: {good} of {} are good, {}", report.zones.len(), counted(records, "record")));
+    let transfers = &config.transfers.secondary;
+    let transferred = transfers.zones.iter().filter(|zone| !transfers.catalogs.contains(&zone.name)).count();
+    let from_primaries = match transferred {
+        0 => String::new(),
+        1 => "; 1 comes from primaries".to_owned(),
+        _ => format!("; {transferred} come from primaries"),
+    };
+    let (of, records) = (report.zones.len(), counted(records, "record"));
+    print_line(&format!("zones: {good} of {of} from files are good, {records}{from_primaries}"));
     report.is_clean() && missing.is_empty()
 }
 
@@ -193,7 +216,8 @@ fn print_listeners(config: &Config) {
     ));
 }
 
-fn print_plan(config: &Config) {
+/// What would be announced; whether anything would be, where something is to be.
+fn print_plan(config: &Config) -> bool {
     let mut announcements = 0;
     match &config.route {
         RouteDriver::DryRun(None) => {
@@ -208,14 +232,32 @@ fn print_plan(config: &Config) {
             }
         }
     }
+    let has_somebody = match &config.route {
+        RouteDriver::Bgp(settings) => config.services.is_empty() || !settings.neighbors.is_empty(),
+        RouteDriver::DryRun(_) => true,
+    };
+    if !has_somebody {
+        print_line("error: bgp.neighbor: nothing is announced: there is no [[bgp.neighbor]] to send it to");
+    }
     let addresses: usize = config.service_addresses.iter().map(|(_, addresses)| addresses.len()).sum();
+    if addresses == 0 {
+        print_line("plan: nothing is announced: there is no [[service]]");
+        return has_somebody;
+    }
     let only_said = match &config.route {
         RouteDriver::DryRun(_) => "; the driver is dry-run: nothing is sent",
         RouteDriver::Bgp(_) => "",
     };
     print_line(&format!(
-        "plan: {announcements} announcements, once {addresses} service addresses answer well{only_said}"
+        "plan: {}, once {} well{only_said}",
+        counted(announcements, "announcement"),
+        if addresses == 1 {
+            "1 service address answers".to_owned()
+        } else {
+            format!("{addresses} service addresses answer")
+        }
     ));
+    has_somebody
 }
 
 fn line_of(planned: &PlannedAnnouncement) -> String {
@@ -238,98 +280,4 @@ fn line_of(planned: &PlannedAnnouncement) -> String {
         line.push_str(&format!(", communities {}", communities.join(" ")));
     }
     line
-}
-
-/// Paths that something else has taken.
-fn print_places(config: &Config) -> bool {
-    let mut faults = Vec::new();
-    if let Err(error) = control::check_place(&config.control) {
-        faults.push(format!("control.socket: {error}"));
-    }
-    let state = config.publish.state_directory.as_ref();
-    if let Some(state) = state.filter(|state| state.exists() && !state.is_dir()) {
-        faults.push(format!(
-            "zones.state-directory: {} is no directory: remove it, or name another",
-            state.display()
-        ));
-    }
-    for fault in &faults {
-        print_line(&format!("error: {fault}"));
-    }
-    faults.is_empty()
-}
-
-/// What this host must have: the addresses, and discard routes. Whether it has the addresses, without which `run` does not start.
-fn print_host(config: &Config) -> Result<bool, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        print_host_routes(config).await;
-        print_host_addresses(config).await
-    })
-}
-
-async fn print_host_addresses(config: &Config) -> Result<bool, CommandError> {
-    let services = config.service_addresses.iter().flat_map(|(_, addresses)| addresses.iter().copied());
-    let services: Vec<_> = if config.install_addresses { Vec::new() } else { services.collect() };
-    let missing = host::missing_addresses(&services).await?;
-    let of_services: Vec<_> = config.service_addresses.iter().flat_map(|(_, addresses)| addresses).collect();
-    let listen = config.serve.listen.iter().map(SocketAddr::ip);
-    let listen: Vec<_> = listen.filter(|ip| !ip.is_unspecified() && !of_services.contains(&ip)).collect();
-    let not_here = host::missing_addresses(&listen).await?;
-    for address in &not_here {
-        print_line(&format!(
-            "error: serve.listen: the address {address} is not on this host; add it, or name the host's own"
-        ));
-    }
-    let no_source = host::missing_addresses(&config.pop.management_addresses).await?;
-    let mut faults = Vec::new();
-    if !missing.is_empty() {
-        faults.push(host::AddressError::Missing(missing));
-    }
-    if !no_source.is_empty() {
-        faults.push(host::AddressError::NoSource(no_source));
-    }
-    for fault in &faults {
-        print_line(&format!("error: {fault}"));
-    }
-    print_session_ends(config).await?;
-    Ok(faults.is_empty() && not_here.is_empty())
-}
-
-/// A session whose local end is missing does not come up, and `run` goes on without it.
-async fn print_session_ends(config: &Config) -> Result<(), CommandError> {
-    let RouteDriver::Bgp(bgp) = &config.route else { return Ok(()) };
-    for neighbor in &bgp.neighbors {
-        let own = config.pop.management_addresses.contains(&neighbor.local_address);
-        if !own && !host::missing_addresses(&[neighbor.local_address]).await?.is_empty() {
-            print_line(&format!(
-                "warning: bgp neighbor {}: the local address {} is not on this host: the session cannot come up",
-                neighbor.socket_address(),
-                neighbor.local_address
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Without a blackhole route the rest of an announced prefix follows the default route back out, and loops.
-async fn print_host_routes(config: &Config) {
-    let prefixes = config.services.iter().map(|service| service.prefix);
-    let prefixes: Vec<_> = prefixes.filter(|prefix| !prefix.addr().is_loopback()).collect();
-    let more_than_services = |prefix: &ipnet::IpNet| prefix.prefix_len() < prefix.max_prefix_len();
-    let prefixes: Vec<_> = prefixes.into_iter().filter(more_than_services).collect();
-    if prefixes.is_empty() {
-        return;
-    }
-    match host::without_discard_route(&prefixes).await {
-        Ok(without) => {
-            for prefix in without {
-                print_line(&format!(
-                    "warning: no blackhole route for {prefix}: packets to its unused addresses follow the default \
-                     route back to the network; add `ip route add blackhole {prefix}`"
-                ));
-            }
-        }
-        Err(error) => print_line(&format!("warning: cannot look at the host's routes: {error}")),
-    }
 }

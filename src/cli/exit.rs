@@ -67,6 +67,11 @@ pub(super) fn help() -> String {
     text
 }
 
+/// The same behind the help and in the manual page of each command.
+pub(super) fn with_help(command: clap::Command) -> clap::Command {
+    command.after_help(help()).mut_subcommands(with_help)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,8 @@
 
 mod catchment;
 mod check;
+mod check_here;
+mod check_transfers;
 mod exit;
 mod fleet;
 mod generate;
@@ -36,14 +38,14 @@ use crate::telemetry::with_causes;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::Exit;
 use outcome::{NobodyAsked, Outcome};
 
 /// An anycast authoritative DNS server: serves zones, tests itself, and gates the BGP route for the shared address.
 #[derive(Debug, Parser)]
-#[command(name = "anyns", version, after_help = exit::help())]
+#[command(name = "anyns", version)]
 struct Arguments {
     /// The configuration file; by default, but for `run`, /etc/anyns/anyns.toml where it is there. Without one, ./zones is served on port
     /// 5300 of loopback and no route is announced
@@ -231,7 +233,8 @@ enum ZoneCommand {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = declaration().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => return no_command(&error).into(),
     };
@@ -245,6 +248,11 @@ pub fn main() -> ExitCode {
         if error.is::<NobodyAsked>() { Exit::NO_ANSWER } else { Exit::WRONG }
     });
     output::finish(exit).into()
+}
+
+/// The command line, each command with the table of exit codes.
+fn declaration() -> clap::Command {
+    exit::with_help(Arguments::command())
 }
 
 /// A command line that is no command: help or the version on standard output, or what is wrong with it.
@@ -297,8 +305,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Reload => remote::reload(config, socket),
         Command::Which(options) => which::which(&options, json),
         Command::Top(options) => top::top(config, socket, (&options, json)),
-        Command::Completions { shell } => generate::completions(Arguments::command(), shell),
-        Command::Man { output } => generate::man(Arguments::command(), output.as_deref()),
+        Command::Completions { shell } => generate::completions(declaration(), shell),
+        Command::Man { output } => generate::man(declaration(), output.as_deref()),
     }
 }
 

@@ -85,26 +85,33 @@ pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: St
     Ok(Exit::of(is_well))
 }
 
-/// Shows frame after frame, also while no anyns answers; ends when the output is closed, or by a signal.
+/// Shows frame after frame, as JSON a document on each line, also while no anyns answers; ends when the output is closed, or by a signal.
 fn watch(path: &Path, (options, json): (&StatusOptions, bool)) -> Outcome {
+    let end = if json { "\n" } else { "\n\n" };
     let clear = if io::stdout().is_terminal() && !json { CLEAR } else { "" };
     loop {
         let text = match frame(path, (options, json)) {
+            Ok((text, _)) if json => in_one_line(&text),
             Ok((text, _)) => text,
             Err(error) => watched_error(&error, json)?,
         };
-        if !write_out(format!("{clear}{}\n\n", text.trim_end()).as_bytes()) {
+        if !write_out(format!("{clear}{}{end}", text.trim_end()).as_bytes()) {
             return Ok(Exit::DONE);
         }
         std::thread::park_timeout(FRAME);
     }
 }
 
+/// A document as `top` prints its own: on a line. A string in it has no line break (RFC 8259 section 7).
+fn in_one_line(text: &str) -> String {
+    text.lines().map(str::trim_start).collect()
+}
+
 /// What stands in place of a frame that cannot be had.
 fn watched_error(error: &CommandError, json: bool) -> Result<String, CommandError> {
     let text = with_causes(error.as_ref());
     match json {
-        true => Ok(document_text(&serde_json::json!({"errors": [text]}))?),
+        true => Ok(in_one_line(&document_text(&serde_json::json!({"errors": [text]}))?)),
         false => Ok(format!("anyns: {}", printable_lines(&text))),
     }
 }

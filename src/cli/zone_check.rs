@@ -26,11 +26,15 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
             zonefile::read_zone(&std::path::absolute(file)?, &origin, &limits)
         }
     };
-    // The last one is the error of the command.
-    if let Err(error) = &read {
-        error.faults.iter().skip(1).for_each(|fault| print_line(&format!("error: {fault}")));
-    }
-    let read = read?;
+    let read = match read {
+        Ok(read) => read,
+        // All in one place and in the order of the file.
+        Err(error) if !error.faults.is_empty() => {
+            error.faults.iter().for_each(|fault| print_line(&format!("error: {fault}")));
+            return Ok(Exit::WRONG);
+        }
+        Err(error) => return Err(error.into()),
+    };
     for warning in &read.warnings {
         print_line(&format!("warning: {warning}"));
     }

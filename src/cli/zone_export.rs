@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::control::{self, Request, Response};
+use crate::wire::Name;
 
 use super::exit::Exit;
 use super::outcome::Outcome;
@@ -35,7 +36,11 @@ pub(super) fn export(
         other => return outcome_of(other),
     };
     match output {
-        None if json => print_document(&Dump { zone: &zone, records: text.lines().collect() })?,
+        None if json => {
+            // As all documents have it: absolute, whatever was typed.
+            let name = zone.parse::<Name>().map_or(zone, |name| name.to_string());
+            print_document(&Dump { zone: &name, records: text.lines().collect() })?;
+        }
         None => print_line(&text),
         Some(output) => write_file(&output, &text)?,
     }

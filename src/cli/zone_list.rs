@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response, ZoneStatus, printable};
+use crate::control::{self, Request, Response, ZoneFilter, ZoneStatus, printable};
 
 use super::exit::Exit;
 use super::outcome::Outcome;
@@ -13,7 +13,8 @@ use super::remote::{outcome_of, socket_path};
 /// The list of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(70);
 
-/// One line for each zone: its name, serial, state, records and source; or the same as a JSON list. Fails if a pattern takes none.
+/// One line for each zone: its name, serial, state, records and source; or the same as a JSON list. Fails if a pattern takes none, but for
+/// `bad`: that no zone is bad is good.
 pub(super) fn list(
     config: Option<&Path>,
     socket: Option<&Path>,
@@ -21,7 +22,8 @@ pub(super) fn list(
     json: bool,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
-    let asks_for_some = pattern.is_some();
+    let asks_for_some =
+        pattern.as_deref().is_some_and(|pattern| ZoneFilter::parse(pattern) != ZoneFilter::Bad);
     let request = Request::Status { zones: Some(pattern.unwrap_or_else(|| "*".to_owned())), most: None };
     let mut zones = match control::call(&path, &request, LIMIT)? {
         Response::Status { status } => status.zones,

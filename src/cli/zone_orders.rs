@@ -6,10 +6,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response, ZoneStatus};
+use crate::control::{self, CatalogStatus, Request, Response, ZoneStatus};
 
 use super::exit::Exit;
-use super::outcome::Outcome;
+use super::outcome::{CommandError, Outcome};
 use super::output::{keep_error, print_note};
 use super::remote::{ask, is_pattern, outcome_of, socket_path};
 
@@ -33,10 +33,14 @@ pub(super) fn rollback(
         return Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into());
     }
     let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
+    // Catalogs that are made here change with the zones.
+    let is_made = |zone: &ZoneStatus, catalogs: &[CatalogStatus]| {
+        catalogs.iter().any(|catalog| catalog.produced && catalog.name == zone.name)
+    };
+    let of_each =
+        |zone: &ZoneStatus, catalogs: &[CatalogStatus]| (!is_made(zone, catalogs)).then(|| order(&zone.name));
     match is_pattern(name) {
-        true => {
-            each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name)), |_| None)
-        }
+        true => each(config, socket, (name, NO_SUCH_ZONE), of_each, |_| None),
         false => ask(config, socket, &order(name)),
     }
 }
@@ -52,15 +56,36 @@ pub(super) fn accept(
             config,
             socket,
             (name, "no version of a zone with such a name is refused"),
-            |zone| Some(order(&zone.name, zone.refused_serial?)),
+            |zone, _| Some(order(&zone.name, zone.refused_serial?)),
             not_accepted,
         ),
         (true, Some(_)) => {
             Err("a serial is that of one zone: give its name, or leave the serial out to accept what is refused now".into())
         }
         (false, Some(serial)) => ask(config, socket, &order(name, serial)),
-        (false, None) => Err(format!("the serial of the refused version is missing: `anyns zone status {name}` says it").into()),
+        (false, None) => Err(which_serial(config, socket, name)?.into()),
     }
+}
+
+/// What is said where a name takes no zone.
+const NO_SUCH_ZONE: &str = "no zone has such a name";
+
+/// What is right in place of an `accept` without a serial.
+fn which_serial(config: Option<&Path>, socket: Option<&Path>, name: &str) -> Result<String, CommandError> {
+    let path = socket_path(config, socket)?;
+    let request = Request::Status { zones: Some(name.to_owned()), most: None };
+    let zones = match control::call(&path, &request, LIMIT)? {
+        Response::Status { status } => status.zones,
+        other => return outcome_of(other).map(|_| String::new()),
+    };
+    let Some(zone) = zones.first() else { return Ok(NO_SUCH_ZONE.to_owned()) };
+    let accepts = |serial| {
+        format!(
+            "the serial is missing: `anyns zone accept {name} {serial}` accepts the version that is refused now"
+        )
+    };
+    let none = || format!("no version of {name} is refused that an order could accept");
+    Ok(zone.refused_serial.map(accepts).or_else(|| not_accepted(zone)).unwrap_or_else(none))
 }
 
 /// Why nothing of a zone is accepted although a version of it is refused: of one that a primary gave nothing may be kept here.
@@ -79,18 +104,19 @@ fn each(
     config: Option<&Path>,
     socket: Option<&Path>,
     (pattern, none): (&str, &str),
-    order: impl Fn(&ZoneStatus) -> Option<Request>,
+    order: impl Fn(&ZoneStatus, &[CatalogStatus]) -> Option<Request>,
     left_out: impl Fn(&ZoneStatus) -> Option<String>,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
     let request = Request::Status { zones: Some(pattern.to_owned()), most: None };
-    let mut zones = match control::call(&path, &request, LIMIT)? {
-        Response::Status { status } => status.zones,
+    let mut status = match control::call(&path, &request, LIMIT)? {
+        Response::Status { status } => status,
         other => return outcome_of(other),
     };
-    zones.sort_by(|one, other| one.name.cmp(&other.name));
+    status.zones.sort_by(|one, other| one.name.cmp(&other.name));
+    let (zones, catalogs) = (&status.zones, &status.catalogs);
     let orders: Vec<(&str, Request)> =
-        zones.iter().filter_map(|zone| Some((zone.name.as_str(), order(zone)?))).collect();
+        zones.iter().filter_map(|zone| Some((zone.name.as_str(), order(zone, catalogs)?))).collect();
     let mut all_done = true;
     for text in zones.iter().filter_map(&left_out) {
         all_done = false;

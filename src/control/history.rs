@@ -35,8 +35,12 @@ pub struct StepStatus {
     pub to: u32,
     /// When that was accepted, in seconds since 1970.
     pub accepted_at: u64,
-    /// What led to it: `file`, `bump`, `difference` or `transfer`.
+    /// What led to it: `file`, `bump`, `update`, `transfer` (of the whole zone), `difference` (of a transfer, or of somebody who is not
+    /// known), `rollback`, or `catalog`.
     pub origin: String,
+    /// Who gave it, if it is in no file and that is known: a key, a primary, the version to which an operator went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// How many records the new version has.
     pub records: usize,
     /// How many octets the step takes of the bound.
@@ -80,12 +84,13 @@ pub fn render_history(history: &HistoryStatus) -> String {
         history.began_reason
     );
     for step in &history.steps {
-        let StepStatus { from, to, accepted_at, origin, records, octets } = step;
+        let StepStatus { from, to, accepted_at, origin, source, records, octets } = step;
+        let source = source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
         let at = rfc3339(*accepted_at);
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "{at}  {from} -> {to}  {origin}, {}, step of {}",
+            "{at}  {from} -> {to}  {origin}{source}, {}, step of {}",
             counted(*records, "record"),
             counted(*octets, "octet")
         );
@@ -119,20 +124,35 @@ mod tests {
 
     #[test]
     fn history_and_difference_are_lines() {
-        let step =
-            StepStatus { from: 1, to: 2, accepted_at: 0, origin: "file".into(), records: 3, octets: 99 };
+        let step = StepStatus {
+            from: 1,
+            to: 2,
+            accepted_at: 0,
+            origin: "file".into(),
+            source: None,
+            records: 3,
+            octets: 99,
+        };
+        let update = StepStatus {
+            from: 2,
+            to: 3,
+            origin: "update".into(),
+            source: Some("key upd.".into()),
+            ..step.clone()
+        };
         let history = HistoryStatus {
             zone: "a.example.".into(),
             serial: 2,
             began_serial: 1,
             began_at: 0,
             began_reason: "the first version that was kept".into(),
-            steps: vec![step],
+            steps: vec![step, update],
         };
         assert_eq!(
             render_history(&history),
             "a.example. serial 2; history since 1970-01-01T00:00:00Z with serial 1 (the first version that was kept)\n\
-             1970-01-01T00:00:00Z  1 -> 2  file, 3 records, step of 99 octets\n"
+             1970-01-01T00:00:00Z  1 -> 2  file, 3 records, step of 99 octets\n\
+             1970-01-01T00:00:00Z  2 -> 3  update (key upd.), 3 records, step of 99 octets\n"
         );
         let steps = vec![StepRecords { from: 1, to: 2, deleted: vec!["x".into()], added: vec!["y".into()] }];
         let difference = DifferenceStatus { zone: "a.example.".into(), steps, omitted: 1 };

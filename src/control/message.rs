@@ -214,6 +214,21 @@ pub enum ControlError {
         /// The socket.
         path: PathBuf,
     },
+    /// The process may not give the socket to the group.
+    #[error(
+        "cannot give {path} to the group of control.group, whose number is {group}: the user that anyns runs as must be a member of it; add \
+         the user (in a unit of systemd: SupplementaryGroups=), or name one of its groups",
+        path = path.display()
+    )]
+    Group {
+        /// The socket.
+        path: PathBuf,
+        /// The id of the group.
+        group: u32,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
     /// No whole answer in time.
     #[error("anyns did not answer on {path} within {limit:?}", path = path.display())]
     Timeout {

@@ -44,7 +44,7 @@ pub use render::{aligned, render, render_zone};
 pub use selection::{Selection, ZoneFilter};
 pub use server::{Server, open};
 pub use since::Memory;
-pub use socket::{Settings, check_place};
+pub use socket::{Settings, check_place, may_be_taken};
 pub use status::{
     Alarm, CatalogStatus, Cause, FactStatus, ListenerStatus, NeighborStatus, OperatorStatus, Overall,
     PrefixStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus,

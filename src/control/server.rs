@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Server {
     settings: Settings,
     listener: StdListener,
     identity: Option<Identity>,
+    /// The directory of the file, if this process made it.
+    made: Option<PathBuf>,
     connections: JoinSet<()>,
     slots: Arc<Semaphore>,
     whole: Arc<Semaphore>,
@@ -65,6 +68,7 @@ pub struct Server {
 /// Opens the admin socket. Clients wait until it is served. The stale socket of a dead process is replaced; that of a living
 /// one is an error. The orders come out of the queue.
 pub fn open(settings: &Settings) -> Result<(Server, Receiver<Call>), ControlError> {
+    let made = settings.path.parent().filter(|directory| !directory.exists()).map(Path::to_owned);
     let (listener, identity) = listen(settings)?;
     let queue = queue(MAX_CALLS);
     let path = &settings.path;
@@ -75,7 +79,8 @@ pub fn open(settings: &Settings) -> Result<(Server, Receiver<Call>), ControlErro
     })?;
     let (slots, whole) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Arc::new(Semaphore::new(MAX_WHOLE)));
     let (settings, connections) = (settings.clone(), JoinSet::new());
-    let server = Server { settings, listener, identity, connections, slots, whole, calls, trouble: None };
+    let server =
+        Server { settings, listener, identity, made, connections, slots, whole, calls, trouble: None };
     Ok((server, received))
 }
 
@@ -102,10 +107,12 @@ impl Server {
         let _ = timeout(FAREWELL_LIMIT, farewell).await;
     }
 
-    /// Removes the file; not if another process has put its own there.
+    /// Removes the file, and the directory if it was made for it and nothing else is in it; not if another process has put its own file
+    /// there.
     fn remove_file(&self) {
         if self.identity.is_some() && Identity::of(&self.settings.path) == self.identity {
             let _ = fs::remove_file(&self.settings.path);
+            let _ = self.made.as_ref().map(fs::remove_dir);
         }
     }
 

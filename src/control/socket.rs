@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::sys::user;
+use crate::sys::{files, user};
 
 use super::ControlError;
 
@@ -43,16 +43,8 @@ impl Identity {
 /// replaced; that of a living one is an error.
 pub(super) fn listen(settings: &Settings) -> Result<(UnixListener, Option<Identity>), ControlError> {
     let path = settings.path.as_path();
-    let failed = |what: &'static str| {
-        move |source: io::Error| match source.kind() {
-            ErrorKind::PermissionDenied => ControlError::Permission { path: path.into() },
-            _ => ControlError::Io { what, path: path.into(), source },
-        }
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let failed = |what| move |source| ControlError::Io { what, path: path.into(), source };
+    let directory = directory_of(path);
     match fs::DirBuilder::new().mode(0o755).create(directory) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make the directory of")(error)),
         _ => Ok(()),
@@ -64,19 +56,25 @@ pub(super) fn listen(settings: &Settings) -> Result<(UnixListener, Option<Identi
     let bound = bind(&private.join("s"), settings);
     let _ = fs::remove_file(private.join("s"));
     let _ = fs::remove_dir(&private);
-    bound.map_err(failed("open"))
+    bound
 }
 
-fn bind(first: &Path, settings: &Settings) -> io::Result<(UnixListener, Option<Identity>)> {
-    let listener = UnixListener::bind(first)?;
-    listener.set_nonblocking(true)?;
+fn bind(first: &Path, settings: &Settings) -> Result<(UnixListener, Option<Identity>), ControlError> {
+    let failed = |source| ControlError::Io { what: "open", path: settings.path.clone(), source };
+    let listener = UnixListener::bind(first).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     if let Some(group) = settings.group {
-        chown(first, None, Some(group))?;
+        let foreign = |source| ControlError::Group { path: settings.path.clone(), group, source };
+        chown(first, None, Some(group)).map_err(foreign)?;
     }
-    fs::set_permissions(first, fs::Permissions::from_mode(settings.mode()))?;
+    fs::set_permissions(first, fs::Permissions::from_mode(settings.mode())).map_err(failed)?;
     let identity = Identity::of(first);
-    fs::rename(first, &settings.path)?;
+    fs::rename(first, &settings.path).map_err(failed)?;
     Ok((listener, identity))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// In a directory where every user may make files (/tmp), another user may have made a directory of a name that can be guessed. One
@@ -99,16 +97,35 @@ pub(super) fn check_owner(path: &Path) -> Result<(), ControlError> {
     }
 }
 
-/// Whether a socket may be opened there, as far as that can be told while anyns runs. Changes nothing.
+/// Whether a socket may be opened there by this user, as far as that can be told while anyns runs. Changes nothing.
 ///
 /// # Errors
-/// [`ControlError::ForeignDirectory`], or [`ControlError::NotASocket`].
+/// Those of a start, but that another process listens there.
 pub fn check_place(settings: &Settings) -> Result<(), ControlError> {
-    check_owner(&settings.path)?;
-    match check_free(&settings.path) {
-        Err(error @ ControlError::NotASocket { .. }) => Err(error),
+    let path = settings.path.as_path();
+    check_owner(path)?;
+    if let Err(error @ ControlError::NotASocket { .. }) = check_free(path) {
+        return Err(error);
+    }
+    let directory = directory_of(path);
+    // A start makes the last directory alone.
+    let what = if directory.exists() { "make a file beside" } else { "make the directory of" };
+    let place = if directory.exists() { directory } else { directory_of(directory) };
+    let failed = |source| ControlError::Io { what, path: path.into(), source };
+    let is_there = place.is_dir().then_some(()).ok_or_else(|| ErrorKind::NotFound.into());
+    is_there.and_then(|()| files::check_directory(place)).map_err(failed)?;
+    match settings.group {
+        Some(group) if !user::is_root() && !user::is_in_group(group) => {
+            let source = io::Error::from_raw_os_error(libc::EPERM);
+            Err(ControlError::Group { path: path.into(), group, source })
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether an anyns, or another process, listens there, or may do so: this user cannot tell.
+pub fn may_be_taken(settings: &Settings) -> bool {
+    !matches!(check_free(&settings.path), Ok(()) | Err(ControlError::NotASocket { .. }))
 }
 
 /// Whether the path may be taken: nothing there, or a socket that no process listens on.

@@ -25,6 +25,20 @@ const MOST_OCTETS: u64 = 64 << 10;
 /// How long a start waits for the disk of the file. One that does not answer tells no more than a file that cannot be read, until it does.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Why a drain was ordered that a start goes on with, or why that cannot be told; `None` if there is none. Blocks.
+pub fn ordered_drain(settings: &publish::Settings) -> Option<String> {
+    match files::read(&file_in(settings)?, MOST_OCTETS, false) {
+        Ok(octets) => Some(String::from_utf8_lossy(&octets).into_owned()),
+        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(format!("unknown, because its file cannot be read: {}", with_causes(&error))),
+    }
+}
+
+/// `None` without a state directory.
+fn file_in(settings: &publish::Settings) -> Option<PathBuf> {
+    settings.state_directory.as_ref().map(|directory| directory.join("drained"))
+}
+
 /// The file, and the end of a drain that is on its way to it.
 #[derive(Debug)]
 pub(super) struct DrainFile {
@@ -41,8 +55,7 @@ pub(super) struct DrainFile {
 
 impl DrainFile {
     pub(super) fn new(settings: &publish::Settings) -> Self {
-        let path = settings.state_directory.as_ref().map(|directory| directory.join("drained"));
-        Self { path, turn: Arc::default(), ending: None, is_unknown: false, late: None }
+        Self { path: file_in(settings), turn: Arc::default(), ending: None, is_unknown: false, late: None }
     }
 
     /// Whether a drain was only supposed at the start, because the file could not be read.

@@ -2,7 +2,7 @@
 
 use crate::clock::unix_seconds;
 use crate::control::{DifferenceStatus, HistoryStatus, Response, StepRecords, StepStatus};
-use crate::publish::{Difference, History, StepInfo};
+use crate::publish::{Difference, History, StepInfo, StepSource};
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
 use crate::zone::RecordBatch;
@@ -30,7 +30,8 @@ pub(super) fn look_up(history: &History, zone: &str) -> Result<HistoryStatus, St
         from: step.from.0,
         to: step.to.0,
         accepted_at: unix_seconds(step.accepted_at),
-        origin: step.origin.name().to_owned(),
+        origin: origin(&step).to_owned(),
+        source: step.source.as_ref().map(ToString::to_string),
         records: step.records,
         octets: step.octets,
     };
@@ -42,6 +43,17 @@ pub(super) fn look_up(history: &History, zone: &str) -> Result<HistoryStatus, St
         began_reason: found.began.reason.text().to_owned(),
         steps: found.steps.into_iter().map(step).collect(),
     })
+}
+
+/// What led to a version, in a word.
+fn origin(step: &StepInfo) -> &'static str {
+    match &step.source {
+        Some(StepSource::Update { .. }) => "update",
+        Some(StepSource::Rollback { .. }) => "rollback",
+        Some(StepSource::Catalog) => "catalog",
+        // Of the whole zone, or of differences.
+        Some(StepSource::Primary(_)) | None => step.origin.name(),
+    }
 }
 
 /// What differs between two versions; without `from` the last step.

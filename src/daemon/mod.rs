@@ -73,6 +73,7 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 
+pub use drain_file::ordered_drain;
 pub use error::DaemonError;
 use logged::Logged;
 

@@ -33,6 +33,14 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::Drain { reason } => return drain(controller, reason, reply),
         Request::Undrain {} => return undrain(controller, reply),
         Request::Reload {} => return reload::ask(controller, Some(reply)),
+        Request::ZoneRemove { zone } | Request::ZoneRollback { zone, .. }
+            if is_made_here(controller, &zone) =>
+        {
+            failed(format!(
+                "{zone} is a catalog that is made here, from the zones that are served: it changes with them, and goes when its [[catalog]] \
+             leaves the configuration"
+            ))
+        }
         Request::ZoneRemove { zone } => {
             let transfers = controller.transfers.clone();
             tokio::spawn(async move {
@@ -117,6 +125,12 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
     reply.send(response);
 }
 
+/// Whether it is a catalog that is made here.
+fn is_made_here(controller: &Controller, zone: &str) -> bool {
+    let produced = &controller.config.transfers.catalogs.produced;
+    zone.parse::<Name>().is_ok_and(|zone| produced.iter().any(|catalog| catalog.name == zone))
+}
+
 /// What came of an order, in words.
 fn told(outcome: Result<String, String>) -> Response {
     match outcome {
@@ -157,6 +171,9 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
         Err(error) => format!("; a restart forgets that order, because it cannot be kept: {error}"),
     };
     match (caught.as_slice(), name) {
+        ([], Some(name)) if !transfers.is_transferred(&name) => {
+            failed(format!("{name} comes from no primary"))
+        }
         ([], Some(name)) => failed(format!("no version of {name} waits")),
         ([], None) => done("no version waits".to_owned()),
         ([CaughtUp { zone, serial, is_held: true }], Some(_)) => done(format!(
@@ -217,7 +234,10 @@ fn held_zones(report: &Report) -> BTreeSet<Name> {
 fn words(order: TransferOrder) -> &'static str {
     match order {
         TransferOrder::Refresh => "the primaries are asked now",
-        TransferOrder::Retransfer => "transferred whole now, whatever the serial, and served without a check",
+        TransferOrder::Retransfer => {
+            "transferred whole now, whatever the serial, and served without a check of the content; what no answer can be made from is refused all the \
+             same: malformed records, records beside a CNAME, a broken NSEC or NSEC3 chain, one with too many iterations"
+        }
     }
 }
 
@@ -255,6 +275,7 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
     }
     let now = Instant::now();
     let is_under_way = controller.drain != Drain::None;
+    let note = if is_under_way { "; the reason is the new one" } else { "" };
     controller.drain.begin(&reason, controller.config.drain.deprefer, now);
     let what = match (&controller.drain, is_under_way) {
         (Drain::Depreferred { withdraw_at, .. }, was) => {
@@ -264,7 +285,7 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
                 if was { "draining already: withdraws" } else { "draining: prefers less now, withdraws" };
             format!("{what} in {wait}")
         }
-        (_, _) => "drained already: the routes are withdrawn; the reason is the new one".to_owned(),
+        (_, _) => "drained already: the routes are withdrawn".to_owned(),
     };
     tracing::warn!(reason, "draining by order");
     let kept = controller.drain_file.keep(Some(reason));
@@ -275,7 +296,7 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
             Ok(false) => "without zones.state-directory a restart ends the drain".to_owned(),
             Err(error) => format!("a restart ends the drain, because it cannot be kept: {error}"),
         };
-        reply.send(done(format!("{what}; {restart}")));
+        reply.send(done(format!("{what}{note}; {restart}")));
     });
 }
 
@@ -336,14 +357,20 @@ async fn accept(
              source of the zone"
         ));
     }
+    // A secondary takes no version that goes back by itself (RFC 1982).
+    let goes_back = known.is_some_and(|it| it.serial.is_some_and(|served| served.is_after(serial)));
     match publisher.accept(&name, serial).await {
         Ok(served) if served != serial => {
             done(format!("version {serial} of {name} is served, with serial {served}"))
         }
+        Ok(_) if transfers.sends() && goes_back => done(format!(
+            "{name} {serial} is served here; secondaries that have a later serial keep it until they are ordered to take this one: at each POP \
+             `anyns zone retransfer {name}`; with a serial above theirs they would take it by themselves"
+        )),
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries, and no refused version of it is kept here that could be accepted. Correct it at the primary; or \
-             `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+             `anyns zone retransfer {name}` serves whatever the primary has then, without a check of the content"
         )),
         Err(error) => failed(with_causes(&error)),
     }

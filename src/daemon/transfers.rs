@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Transfers;
 use crate::handoff;
-use crate::publish::{ApplyError, Difference, Fault, OfferError, PublisherHandle};
+use crate::publish::{ApplyError, Difference, Fault, OfferError, PublisherHandle, StepSource};
 use crate::serve::{Intake, Serving};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::delay::{DelayTask, DelayedVersions};
@@ -317,9 +317,15 @@ impl Sink for PublisherSink {
         })
     }
 
-    fn differences(&self, zone: &Name, differences: Vec<Difference>, _: Origin) -> Result<(), SinkError> {
+    fn differences(
+        &self,
+        zone: &Name,
+        differences: Vec<Difference>,
+        origin: Origin,
+    ) -> Result<(), SinkError> {
         let publisher = self.publisher()?;
-        let applied = self.runtime.block_on(publisher.apply(zone, differences));
+        let source = Some(StepSource::Primary(origin.primary));
+        let applied = self.runtime.block_on(publisher.apply_from(zone, differences, source));
         applied.map(|_| ()).map_err(of_differences)
     }
 

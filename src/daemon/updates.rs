@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use crate::clock::unix_now;
-use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
+use crate::publish::{Applied, ApplyError, Difference, PublisherHandle, StepSource};
 use crate::transfer::secondary::SecondaryHandle;
 use crate::update::{UpdateService, UpdateSettings, UpdateSink};
 use crate::wire::Name;
@@ -45,8 +45,9 @@ impl UpdateSink for PublisherOfUpdates {
         self.secondary.primaries(zone)
     }
 
-    async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
+    async fn apply(&self, zone: &Name, key: &Name, difference: Difference) -> Result<Applied, ApplyError> {
         let publisher = self.publisher.upgrade().ok_or(ApplyError::Stopped)?;
-        publisher.apply(zone, vec![difference]).await
+        let source = Some(StepSource::Update { key: key.clone() });
+        publisher.apply_from(zone, vec![difference], source).await
     }
 }

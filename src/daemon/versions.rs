@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::control::{DifferenceStatus, Response, StepRecords, ZoneFilter};
 use crate::publish::{
     ApplyError, Difference, Fault, History, HoldError, HoldZones, HoldsSet, PublisherHandle, Settings,
-    refused_path, returned_to, reverse,
+    StepSource, refused_path, returned_to, reverse,
 };
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
@@ -107,7 +107,7 @@ pub(super) async fn rollback(
         Ok(Err(message)) => return failed(message),
         Err(error) => return failed(with_causes(&error)),
     };
-    match publisher.apply_ordered(&name, difference).await {
+    match publisher.apply_from(&name, vec![difference], Some(StepSource::Rollback { to })).await {
         Ok(applied) if settings.databases.contains(&name) => done(format!(
             "{name} has the content of {to} again, under serial {}; updates go on from it",
             applied.serial

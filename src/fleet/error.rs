@@ -84,7 +84,6 @@ fn handshake_hint(error: &io::Error) -> &'static str {
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
             " (it is the certificate of an authority, such as one that is signed by itself: name it in `pins`, in place of `ca-file`)"
         }
-        CertificateError::ApplicationVerificationFailure => " (its key is none of `pins`)",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             " (`server-name` is the name in the certificate, by default the host of the URL)"
         }

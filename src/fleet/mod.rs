@@ -41,7 +41,7 @@ pub use error::FleetError;
 pub use follow::{Follow, Surveyed};
 pub use health::{PopHealth, ServerHealth};
 pub use render::render;
-pub use rounds::{ANSWER_LIMIT, Rounds};
+pub use rounds::{ANSWER_LIMIT, LastAnswer, Rounds};
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
 pub use summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix, ZoneDifference};
 pub use survey::{Clients, alone, clients, escaped, survey, zone_path};

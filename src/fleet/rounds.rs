@@ -13,6 +13,9 @@ use crate::telemetry::with_causes;
 /// How long one answer may take: POPs of one service are up to 300 ms apart, and a lost packet costs a second or more.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
+/// How old the last answer of a POP is, and the answer or why there is none; `None` before the first one.
+pub type LastAnswer<'a, T> = Option<(Duration, Result<&'a T, &'a String>)>;
+
 /// The rounds.
 #[derive(Debug)]
 pub struct Rounds<T> {
@@ -75,8 +78,8 @@ impl<T: DeserializeOwned + Send + 'static> Rounds<T> {
         }
     }
 
-    /// In the order of the POPs, how old the last answer is, and the answer or why there is none; `None` before the first one.
-    pub fn answers(&self) -> impl Iterator<Item = Option<(Duration, Result<&T, &String>)>> {
+    /// The last answers, in the order of the POPs.
+    pub fn answers(&self) -> impl Iterator<Item = LastAnswer<'_, T>> {
         let last = self.pops.iter().map(|pop| pop.last.as_ref());
         last.map(|last| last.map(|(at, answer)| (at.elapsed(), answer.as_ref())))
     }

@@ -86,7 +86,9 @@ impl fmt::Display for Reason {
         match self {
             Self::Loading => f.write_str("zones are being loaded"),
             Self::NoZone => f.write_str("not one zone is served"),
-            Self::CatalogsAwaited => f.write_str("zones of catalogs are on their way from their primaries"),
+            Self::CatalogsAwaited => f.write_str(
+                "catalogs and their zones are on their way from their primaries, or not known yet",
+            ),
             Self::RequiredZoneMissing(zone) => write!(f, "the required zone {zone} is not served"),
             Self::SocketLost(socket) => write!(f, "the socket {socket}"),
             Self::AddressLost(address) => write!(f, "the service address {address} is not on the host"),

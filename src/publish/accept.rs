@@ -218,6 +218,9 @@ pub enum Refused {
     /// The zone's own digest is that of another content (RFC 8976).
     #[error(transparent)]
     Zonemd(DigestFault),
+    /// An operator went back from a version with this content, and the serial does not tell that it is another one.
+    #[error("has the content that a rollback rejected")]
+    Rejected,
     /// The operator's program refuses it.
     #[error(transparent)]
     Program(ProgramFault),

@@ -10,7 +10,9 @@ use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Pieces, Validity, validity};
 
-use crate::publish::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
+use crate::publish::accept::{
+    Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
+};
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
 use crate::publish::settings::{Dnssec, Rules, SerialRule, Settings};
 use crate::publish::source::read::{Files, read};
@@ -129,7 +131,7 @@ pub fn check_signatures(
 }
 
 fn check_zone(
-    (settings, peek): (&Settings, Option<&mut Peek>),
+    (settings, mut peek): (&Settings, Option<&mut Peek>),
     (rule, dnssec): (SerialRule, Dnssec),
     name: &Name,
     found: Found,
@@ -170,7 +172,8 @@ fn check_zone(
         is_forked: false,
         raise: 0,
     };
-    let standing = peek.and_then(|peek| {
+    let content = candidate.digest;
+    let standing = peek.as_mut().and_then(|peek| {
         let mut standing = peek.standing(name)?;
         if needs_digest(candidate.zone.serial(), &standing, terms) {
             standing.digest = peek.digest(name);
@@ -181,7 +184,10 @@ fn check_zone(
     let wrong = match &accepted {
         Ok(Accepted::New { zone, .. }) => {
             let signatures = || (dnssec == Dnssec::Refuse).then(|| before::refused(None, zone)).flatten();
-            validate(zone, settings).err().or_else(signatures)
+            let is_rejected =
+                || rule == SerialRule::Bump && peek.is_some_and(|peek| peek.rejects(name, &content));
+            let rejected = is_rejected().then_some(Refused::Rejected);
+            rejected.or_else(|| validate(zone, settings).err()).or_else(signatures)
         }
         _ => None,
     };

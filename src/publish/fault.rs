@@ -30,7 +30,7 @@ pub enum Fault {
         path: PathBuf,
     },
     /// No primary has given the zone yet.
-    #[error("no primary has given it yet; see the log for why")]
+    #[error("no primary has given it yet; `anyns zone status` tells why")]
     NotTransferred,
     /// A zone that lives in the state directory, of which nothing is kept yet.
     #[error("nothing is kept of it yet and it has no file: give its [[zone]] a file once, as the seed")]
@@ -154,6 +154,18 @@ pub enum Fault {
         "came by a difference and there is no state directory: a restart serves the source's last whole version"
     )]
     DifferenceWithoutState,
+    /// A zone that took updates comes from its file now, which says nothing of them.
+    #[error(
+        "serial {serial} is served, with the updates that led on from {at}, and is in no file: to go on from it, `anyns zone export {zone}` into the \
+         file; to leave the updates, give the file a serial after {serial}", at = shown(path))]
+    UpdatesInNoFile {
+        /// The file.
+        path: PathBuf,
+        /// The zone.
+        zone: Name,
+        /// The serial that is served.
+        serial: Serial,
+    },
     /// The version in the state directory was accepted by an earlier build, and this one knows a rule that it breaks.
     #[error(
         "is served as it was accepted before, but a new version like it would be refused: {problem}; correct it"
@@ -200,6 +212,7 @@ impl Fault {
                 | Self::Held { .. }
                 | Self::ServedNotDurable { .. }
                 | Self::Signatures { .. }
+                | Self::UpdatesInNoFile { .. }
                 | Self::Unverified { .. }
         )
     }
@@ -259,8 +272,8 @@ pub enum SourceFault {
         /// What is wrong with it.
         error: NameError,
     },
-    /// A zone that the config names without a file, and no directory holds it either.
-    #[error("no configured directory holds a file for {zone}")]
+    /// A zone that the config names without a file, and no directory holds it either, nor does a catalog list it.
+    #[error("no configured directory holds a file for {zone}, and no catalog lists it")]
     NoFile {
         /// The zone.
         zone: Name,

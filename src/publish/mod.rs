@@ -95,6 +95,7 @@ pub use state::members::KeptMember;
 pub use state::refused::path_of as refused_path;
 pub use state::releases::{KeptRelease, KeptReleases, MissingReleases};
 pub use state::step::StepOrigin;
+pub use state::step_source::StepSource;
 pub use state::tail::{Began, BeganReason};
 pub use state::timers::{KeptDivergence, ZoneTimers};
 pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zonemd};

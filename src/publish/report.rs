@@ -49,6 +49,8 @@ pub struct ZoneReport {
     /// Whether the version that is served survives a restart without its source: it is in the state directory. That
     /// comes soon after it is served; see [`Report::unkept`].
     pub durable: bool,
+    /// The serial that the state directory had of the zone when it came, with the start or later: what was served before that.
+    pub kept_serial: Option<Serial>,
     /// The serial of a version that was refused and that [`accept`](crate::publish::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.

@@ -162,6 +162,11 @@ impl Settings {
             || self.single(origin).is_some_and(|zone| zone.file.is_some())
     }
 
+    /// Whether a zone is named one by one; for settings made [absolute](Self::absolute).
+    pub(super) fn names(&self, origin: &Name) -> bool {
+        self.single(origin).is_some()
+    }
+
     /// The entry of a zone that is named one by one; for settings made [absolute](Self::absolute).
     fn single(&self, origin: &Name) -> Option<&SingleZone> {
         let at = self.zones.binary_search_by(|zone| zone.name.cmp(origin)).ok()?;

@@ -74,6 +74,33 @@ pub(super) fn quic(
     each(transport, addresses, bind)
 }
 
+/// Of which of these addresses another process has the port. Each is bound for a moment, without the options that would let it share the
+/// port, and nothing is received there; what else keeps it from being bound is not told.
+pub fn taken(transport: Transport, addresses: &[SocketAddr]) -> Vec<ServeError> {
+    let (kind, protocol) = match transport {
+        Transport::Udp | Transport::Doq | Transport::Doh3 => (Type::DGRAM, Protocol::UDP),
+        Transport::Tcp | Transport::Dot | Transport::Doh => (Type::STREAM, Protocol::TCP),
+    };
+    let bind = |address: SocketAddr| {
+        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!is_dual_stack(address, addresses))?;
+        }
+        // As the listeners have it: connections in TIME-WAIT have no port.
+        #[cfg(unix)]
+        if kind == Type::STREAM {
+            socket.set_reuse_address(true)?;
+        }
+        socket.bind(&address.into())
+    };
+    let addresses = addresses.iter().filter(|address| address.port() != 0);
+    let faults = addresses.filter_map(|address| {
+        let source = bind(*address).err()?;
+        Some(ServeError::Bind { address: *address, transport, source })
+    });
+    faults.filter(ServeError::is_port_in_use).collect()
+}
+
 fn each<T>(
     transport: Transport,
     addresses: &[SocketAddr],
@@ -230,6 +257,19 @@ fn tcp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<TcpL
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_of_another_process_is_told_and_a_free_one_is_not() {
+        let first = bind_all(&["127.0.0.1:0".parse().unwrap()], 2, 1232).unwrap();
+        let addresses: Vec<SocketAddr> = first.iter().map(|bound| bound.address).collect();
+        let texts =
+            |transport| taken(transport, &addresses).iter().map(ToString::to_string).collect::<String>();
+        for transport in [Transport::Udp, Transport::Tcp] {
+            assert!(texts(transport).contains(&format!("cannot listen on {}", addresses[0])));
+        }
+        drop(first);
+        assert_eq!(texts(Transport::Udp) + &texts(Transport::Tcp), "");
+    }
 
     #[test]
     fn the_ipv6_wildcard_serves_ipv4_unless_that_is_listened_on() {

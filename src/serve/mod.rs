@@ -50,6 +50,7 @@ mod watch;
 #[cfg(native)]
 mod worker;
 
+pub use bind::taken;
 pub use encrypted::{
     CertificateError, Certificates, ResetKey, ResetKeyError, TicketKeyError, TicketKeyFact, TicketKeys,
     TlsFiles, TlsSettings,

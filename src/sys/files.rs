@@ -8,6 +8,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::user;
+
 /// What others may do with the file of a secret (`o+rwx`), and writing by the group: the group may read, so that root can own
 /// the file.
 const FORBIDDEN_MODE: u32 = 0o027;
@@ -115,6 +117,32 @@ pub fn read(path: &Path, most: u64, is_secret: bool) -> Result<Vec<u8>, FileErro
         true => Err(FileError::TooLong { path: path.to_owned(), most }),
         false => Ok(octets),
     }
+}
+
+/// Whether this user may make files in a directory, or make the directory itself where it is missing. Makes nothing.
+///
+/// # Errors
+/// What a creation would meet, as far as that can be told.
+pub fn check_directory(directory: &Path) -> io::Result<()> {
+    for place in directory.ancestors() {
+        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        match fs::metadata(place) {
+            Ok(facts) if facts.is_dir() => return user::may_write(place),
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// Whether root alone can read a file: it is root's, and neither a group nor others may.
+pub fn is_for_root_alone(path: &Path) -> bool {
+    let is_closed = |facts: Metadata| {
+        let (owner, mode) = (facts.uid(), facts.mode());
+        owner == 0 && (facts.gid() == 0 || mode & 0o040 == 0) && mode & 0o004 == 0
+    };
+    fs::metadata(path).is_ok_and(is_closed)
 }
 
 /// Whether others can use a file, which is not refused for that; the fault says its mode and what is right.
@@ -276,6 +304,49 @@ mod tests {
         assert!(write().is_err());
         drop(reader);
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_directory_is_fit_if_it_or_the_way_to_it_can_be_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(check_directory(directory.path()).is_ok());
+        assert!(check_directory(&directory.path().join("a/b")).is_ok());
+        assert!(!directory.path().join("a").exists());
+        for below in [file.clone(), file.join("a")] {
+            assert_eq!(
+                check_directory(&below).unwrap_err().kind(),
+                io::ErrorKind::NotADirectory,
+                "{}",
+                below.display()
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_of_root_is_for_root_alone_without_a_group_that_may_read_it() {
+        use std::os::unix::fs::{PermissionsExt as _, chown};
+        if !user::is_root() {
+            // Only root can make files of root.
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        fs::write(&file, "").unwrap();
+        for (owner, group, mode, expected) in [
+            (0, 0, 0o600, true),
+            (0, 0, 0o640, true),
+            (0, 7, 0o600, true),
+            (0, 7, 0o640, false),
+            (0, 0, 0o644, false),
+            (7, 7, 0o600, false),
+        ] {
+            chown(&file, Some(owner), Some(group)).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(is_for_root_alone(&file), expected, "{owner}:{group} {mode:o}");
+        }
+        assert!(!is_for_root_alone(&directory.path().join("absent")));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub trait UpdateSink: Send + Sync + 'static {
     fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>>;
 
     /// Makes the version that a difference leads to durable, then serves it.
-    async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError>;
+    async fn apply(&self, zone: &Name, key: &Name, difference: Difference) -> Result<Applied, ApplyError>;
 }
 
 /// Takes updates.
@@ -271,7 +271,7 @@ impl Shared {
                 return Ok(UpdateResult::Unchanged);
             };
             let (added, deleted) = (difference.added.record_count(), difference.deleted.record_count());
-            match self.sink.apply(name, difference).await {
+            match self.sink.apply(name, key, difference).await {
                 Ok(Applied { serial, .. }) => {
                     tracing::info!(zone = %name, %client, %key, %serial, added, deleted, "zone updated");
                     return Ok(UpdateResult::Done);

@@ -17,7 +17,7 @@ use super::fleet_watch::{PERIOD, WAIT};
 use super::payload::{Reply, events, text};
 use super::state::State;
 use crate::control::{FEED_ZONES, ZoneFilter};
-use crate::fleet::{ANSWER_LIMIT, PopLoad, Rounds, Surveyed, zone_path};
+use crate::fleet::{ANSWER_LIMIT, LastAnswer, PopLoad, Rounds, Surveyed, zone_path};
 use crate::telemetry::with_causes;
 
 /// Octets a second of one stream, on the average: a document that is longer comes less often.
@@ -288,7 +288,7 @@ impl EventStream {
             } else {
                 let clients = self.state.fleet.clients();
                 pops.turn(&clients, &path, begun + WAIT).await;
-                let row = |(pop, last): (&str, Option<(Duration, Result<&Value, &String>)>)| match last {
+                let row = |(pop, last): (&str, LastAnswer<'_, Value>)| match last {
                     Some((_, Ok(status))) => json!({"pop": pop, "zone": zone_of(status)}),
                     Some((_, Err(error))) => json!({"pop": pop, "error": error}),
                     None => json!({"pop": pop, "error": "no answer yet"}),

@@ -403,3 +403,10 @@ pub enum FileFault {
         name: Snippet,
     },
 }
+
+impl FileFault {
+    /// Whether RDATA has the layout of its type, and only what it says can never be right: other servers serve it.
+    pub fn is_of_value(&self) -> bool {
+        matches!(self, Self::Value { .. })
+    }
+}

@@ -21,12 +21,14 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         source_serial: None,
         records: 10,
         source: source.clone(),
+        has_file: true,
         accepted_at: Some(SystemTime::UNIX_EPOCH),
         durable: true,
         refused_serial: None,
         signatures: None,
         expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
+        kept_serial: None,
         is_catalog: false,
     }
 }

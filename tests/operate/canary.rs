@@ -228,7 +228,10 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     );
     // Halted, nothing goes on, whatever the canary serves; a killed hub that comes back gives the others what was released.
     let said = site.hub.must(&["zone", "halt", ZONE]);
-    assert!(said.contains("also over a restart"), "{said}");
+    assert!(said.contains("also over a restart, until: anyns zone release example.org."), "{said}");
+    site.hub.wait_status("a halt is told", |status| {
+        status["overall"]["reasons"].to_string().contains("halted by order")
+    });
     deploy(&site.zones, 3);
     site.wait_serves(canary, 3);
     site.wait_canary("halted");
@@ -264,6 +267,13 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     assert!(said.code == 1 && said.text.contains("nothing waits"), "{said:?}");
     let said = site.hub.command(&["zone", "halt", "example.net"]);
     assert!(said.code == 1 && said.text.contains("example.net: no zone of a [[canary]]"), "{said:?}");
+    // A name that is unknown does not put off what is meant for the others.
+    let said = site.hub.command(&["zone", "halt", "example.net", ZONE, "*.org"]);
+    let is_told = said.text.contains("example.org.: nothing newer goes to all")
+        && said.text.contains("but example.net: no zone");
+    assert!(said.code == 1 && is_told, "{said:?}");
+    site.wait_canary("halted");
+    site.hub.must(&["zone", "release", ZONE]);
     // A restart in the middle of a trial: it begins again, and nothing is released by it.
     deploy(&site.zones, 5);
     site.wait_serves(canary, 5);
@@ -348,4 +358,111 @@ fn a_version_that_the_history_does_not_have_any_more_goes_to_nobody_else_until_a
     hub.must(&["zone", "release", "--all"]);
     assert_eq!([sent(NSD), sent(KNOT)], [Some(2), Some(2)]);
     hub.wait_status("released", |status| status["canaries"][0]["withheld"] == 0);
+}
+
+/// The hub with a zone that a `[[zone]]` names, so that it can leave the configuration.
+struct Leaving {
+    hub: Anyns,
+    zones: PathBuf,
+    usual: String,
+    without: String,
+    space: Space,
+    lab: Lab,
+}
+
+impl Leaving {
+    /// Version 1 is released.
+    fn new() -> Self {
+        let mut lab = Lab::new();
+        let space = addresses(&mut lab);
+        let zones = lab.subdirectory("named");
+        let stays = versioned("stays.example", 1);
+        replace(&lab.subdirectory("zones-hub").join("stays.example.zone"), &stays);
+        let without = hub_config(&lab, NSD, "hold").replacen(&format!("required = [\"{ZONE}\"]"), "", 1);
+        let file = zones.join(format!("{ZONE}.zone"));
+        let usual = format!("{without}[[zone]]\nname = \"{ZONE}\"\nfile = \"{}\"\n", file.display());
+        let mut hub = Anyns::new(&lab, &space, "hub", &usual);
+        deploy(&zones, 1);
+        hub.start(&lab);
+        let site = Self { hub, zones, usual, without, space, lab };
+        site.wait("released", 1);
+        site
+    }
+
+    /// Waits until the only zone of the group stands so, and the state directory has all.
+    fn wait(&self, state: &str, count: u64) {
+        self.hub.wait_status(&format!("{count} {state}"), |status| {
+            status["canaries"][0][state] == count && status["zones_not_kept"] == 0
+        });
+    }
+
+    fn deploy(&self, version: u32) {
+        deploy(&self.zones, version);
+        self.hub.wait_zone(ZONE, "served", Some(version.into()));
+    }
+
+    fn configure(&self, config: &str) {
+        self.hub.write_config(config);
+        self.hub.must(&["reload"]);
+    }
+
+    /// The zone leaves, by a reload or while the hub does not run, and comes back.
+    fn leave_and_come_back(&mut self, with_restart: bool) {
+        self.configure(&self.without);
+        self.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+        if with_restart {
+            self.hub.kill();
+            self.hub.start(&self.lab);
+            self.hub.wait_status("loaded", |status| zone_status(status, "stays.example").is_some());
+        }
+        self.configure(&self.usual);
+    }
+
+    /// What the canary and the others are told.
+    fn sent(&self) -> [Option<u32>; 2] {
+        [NSD, KNOT].map(|from| soa_of(&self.space, from))
+    }
+
+    /// The others have this version, and never had the newest.
+    fn wait_others(&self, version: u32, newest: u32) {
+        wait_until("the others get what was released", BOUND, || {
+            let [_, others] = self.sent();
+            assert_ne!(others, Some(newest), "the version on trial");
+            others == Some(version)
+        });
+        assert_eq!(self.sent(), [Some(newest), Some(version)]);
+    }
+}
+
+#[test]
+fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_before() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    let mut site = Leaving::new();
+    site.hub.must(&["zone", "halt", ZONE]);
+    site.deploy(2);
+    for with_restart in [false, true] {
+        site.leave_and_come_back(with_restart);
+        site.wait("halted", 1);
+        site.wait_others(1, 2);
+    }
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(2), Some(2)]);
+    // A version that comes while the zone is away has not been proven either.
+    site.configure(&site.without);
+    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+    deploy(&site.zones, 3);
+    site.configure(&site.usual);
+    site.wait("trial", 1);
+    site.wait_others(2, 3);
+    // A group that covers the zone only when it comes back, with a newer version: the others had the one before.
+    site.hub.must(&["zone", "release", ZONE]);
+    let (no_group, _) = site.without.split_once("[[canary]]").unwrap();
+    site.configure(no_group);
+    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+    deploy(&site.zones, 4);
+    site.configure(&site.usual);
+    site.wait("trial", 1);
+    site.wait_others(3, 4);
 }

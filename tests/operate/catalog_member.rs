@@ -32,6 +32,18 @@ fn a_member_is_rolled_back_and_updated_at_its_hub_alone() {
         said.text.contains("roll it back there")
     });
     assert!(soa(&fleet).contains(" 2 3600 "));
+    // The catalog is made at the hub: no primary has it, and a pattern leaves it out.
+    for order in ["rollback", "remove"] {
+        let said = fleet.hub.command(&["zone", order, "catalog.test"]);
+        assert!(
+            said.code == 1 && said.text.contains("is a catalog that is made here"),
+            "{order}: {}",
+            said.text
+        );
+    }
+    let said = fleet.hub.must(&["zone", "rollback", "*"]);
+    assert!(said.contains("has the content of 1 again") && !said.contains("catalog.test"), "{said}");
+    wait_until("the POP goes back with it", BOUND, || soa(&fleet).contains(" 3 3600 "));
     // An UPDATE is refused where transfers are, and the log says where it belongs.
     let update = fleet.dig(&["+opcode=update", &format!("@{POP}"), "-p", "5353", ZONE, "SOA"]);
     assert!(update.contains("REFUSED"), "{update}");

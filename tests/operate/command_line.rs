@@ -47,8 +47,12 @@ fn each_command_has_a_document_and_which_tells_who_answers() {
         "{listed}"
     );
     assert_eq!(alone.anyns.command(&["zone", "list", "absent.example"]).code, 1);
+    assert_eq!(alone.anyns.must(&["zone", "list", "bad"]).trim(), "", "all is well");
+    let said = alone.anyns.command(&["zone", "accept", ZONE]);
+    assert!(said.code == 1 && said.text.contains("no version of example.org is refused"), "{}", said.text);
     let dumped = document(&alone.anyns.must(&["zone", "dump", ZONE, "--json"]));
     assert!(dumped["records"].as_array().expect("a list").len() > 2, "{dumped:#}");
+    assert_eq!(dumped["zone"], format!("{ZONE}."));
 
     who_answers(&alone);
 

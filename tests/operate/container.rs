@@ -48,16 +48,11 @@ impl Container {
 
     /// The first process in it, as this machine numbers it.
     fn leader(&self) -> Option<u32> {
-        // The process that was started is `unshare`, its child is `systemd-nspawn`.
-        first_child(first_child(self.process.pid())?)
+        leader(&self.process)
     }
 
     fn command(&self, words: &[&str]) -> Option<Command> {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.leader()?.to_string(), "--all", "--"]).args(words);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("LANG", "C.UTF-8").env("TERM", "dumb");
-        Some(command)
+        inside(&self.process, words)
     }
 
     /// Runs a command in it.
@@ -93,6 +88,21 @@ impl Container {
         let is_gone = || leader.is_none_or(has_ended);
         wait_for("the container is gone", BOOT, || is_gone().then_some(()));
     }
+}
+
+/// The first process of the container that [`nspawn`] booted, as this machine numbers it.
+fn leader(process: &Process) -> Option<u32> {
+    // The process that was started is `unshare`, its child is `systemd-nspawn`.
+    first_child(first_child(process.pid())?)
+}
+
+/// A command in the container that [`nspawn`] booted.
+pub(crate) fn inside(process: &Process, words: &[&str]) -> Option<Command> {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &leader(process)?.to_string(), "--all", "--"]).args(words);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("LANG", "C.UTF-8").env("TERM", "dumb");
+    Some(command)
 }
 
 /// The child that a process started first, if it runs.

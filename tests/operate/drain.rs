@@ -25,6 +25,7 @@ fn a_drain_prefers_less_and_then_withdraws() {
     intents(&alone, "deprefer");
     let said = alone.anyns.must(&["drain", "--reason", "router upgrade"]);
     assert!(said.starts_with("draining already: withdraws in "), "{said}");
+    assert!(said.contains("; the reason is the new one; "), "{said}");
     intents(&alone, "withdraw");
     let said = alone.anyns.must(&["drain", "--reason", "router upgrade"]);
     assert!(said.starts_with("drained already: "), "{said}");

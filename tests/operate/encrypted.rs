@@ -41,6 +41,10 @@ fn the_certificate_is_renewed_by_a_reload_and_a_bad_one_is_refused() {
     let exposed = "warning: tls.key: ";
     let said = checked(0o644);
     assert!(said.contains(exposed) && said.contains("key.pem has mode 644"), "{said}");
+    // The file is root's alone, until another group may read it.
+    let said = checked(0o640);
+    assert!(said.contains(&format!("{exposed}only root can read")), "{said}");
+    std::os::unix::fs::chown(directory.join("key.pem"), None, Some(1)).expect("another group");
     let said = checked(0o640);
     assert!(said.contains("192.0.2.53:853 (DOQ)") && !said.contains(exposed), "{said}");
     alone.anyns.start(&alone.lab);

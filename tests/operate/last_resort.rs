@@ -359,6 +359,8 @@ fn a_delay_that_cannot_be_meant_is_refused_by_name() {
     // A route that is preferred like all others is a warning.
     let bgp = "[bgp]\nlocal-as = 65001\nrouter-id = \"198.18.1.3\"\n[[bgp.neighbor]]\naddress = \"198.18.1.9\"\nremote-as = 65000\n\
                next-hop-ipv6 = \"2001:db8:1::1\"\n";
+    let (_, said) = check(text.clone());
+    assert!(said.contains("neither prepend nor med nor communities"), "before it announces, too: {said}");
     let text = text.replace("driver = \"dry-run\"", "driver = \"bgp\"") + bgp;
     let (_, said) = check(text.clone());
     assert!(said.contains("neither prepend nor med nor communities"), "{said}");

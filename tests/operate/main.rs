@@ -29,6 +29,7 @@ mod catalog_powerdns;
 mod catalog_reload;
 mod catalog_reset;
 mod catchment;
+mod check_here;
 mod command_line;
 mod container;
 mod dnstap;

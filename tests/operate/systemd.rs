@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::container::{has_ended, nspawn};
+use crate::container::{has_ended, inside, nspawn};
 use crate::support::anyns::{BOUND, PROGRAM};
 use crate::support::pop::{Alone, ZONE};
-use crate::support::process::{Process, read};
+use crate::support::process::{Process, must, read};
 use crate::support::skip::{has_programs, is_full_run, skip};
 use crate::support::table::tell;
 use crate::support::threads::{Frozen, descendants};
@@ -40,6 +40,13 @@ fn the_watchdog_restarts_it_when_the_deciding_task_is_frozen() {
     };
     wait_for("anyns serves", BOUND, || alone.served_version(ZONE));
     tell(&format!("booted and serving after {boot:.1?}"));
+    // It read a secret that is root's and its group's; the members of the group may give orders; a reload is told by its exit code.
+    let run = |words: &[&str]| must(&mut inside(&container, words).expect("it runs"));
+    assert_eq!(run(&["stat", "-c", "%U:%G %a", "/run/anyns/anyns.sock"]), "anyns:anyns 660\n");
+    run(&["systemctl", "reload", "anyns"]);
+    run(&["sh", "-c", "echo >/etc/anyns/secret.key"]);
+    let mut reload = inside(&container, &["systemctl", "reload", "anyns"]).expect("it runs");
+    assert!(!reload.status().expect("systemctl runs").success(), "a reload that fails is told");
     if is_full_run() {
         // Nothing restarts it while all is well.
         let same = || descendants(container.pid(), "anyns") == [first];
@@ -65,7 +72,14 @@ fn boot(alone: &Alone) -> Process {
     let unit = read(&root.join("deploy/systemd/anyns.service"));
     assert!(unit.contains("WatchdogSec=10s"), "the unit's watchdog is what this test waits for");
     let unit = unit.replace("/usr/local/bin/anyns", "/opt/anyns");
+    // As the guide has it: the secret is root's, and anyns's group may read it.
+    let unit = unit.replace(
+        "\nExecStart=",
+        "\nExecStartPre=+/usr/bin/install -m 640 -g anyns /srv/secret /etc/anyns/secret.key\nExecStart=",
+    );
     let (unit_file, config) = (directory.join("anyns.service"), directory.join("anyns.toml"));
+    let secret = directory.join("secret");
+    std::fs::write(&secret, "c2VjcmV0IG9mIGEgdGVzdA==\n").expect("written");
     std::fs::write(&unit_file, unit).expect("written");
     std::fs::write(&config, container_config(alone)).expect("written");
     let bind = |from: &Path, to: &str| format!("--bind-ro={}:{to}", from.display());
@@ -73,6 +87,8 @@ fn boot(alone: &Alone) -> Process {
     command.arg("--volatile=yes");
     command.arg(bind(&PathBuf::from(PROGRAM), "/opt/anyns"));
     command.arg(bind(&unit_file, "/etc/systemd/system/anyns.service"));
+    command.arg(bind(&root.join("deploy/debian/sysusers.conf"), "/etc/sysusers.d/anyns.conf"));
+    command.arg(bind(&secret, "/srv/secret"));
     command.arg(bind(&config, "/etc/anyns/anyns.toml"));
     command.arg(bind(&alone.zones, "/srv/zones"));
     command.arg("systemd.unit=anyns.service");
@@ -87,7 +103,10 @@ fn container_config(alone: &Alone) -> String {
         (directory.join("alone.sock"), "/run/anyns/anyns.sock"),
         (alone.zones.clone(), "/srv/zones"),
     ];
-    paths.into_iter().fold(read(alone.anyns.config()), |text, (from, to)| {
+    let key =
+        "[[key]]\nname = \"a.\"\nalgorithm = \"hmac-sha256\"\nsecret-file = \"/etc/anyns/secret.key\"\n";
+    let text = read(alone.anyns.config()).replace("[control]\n", "[control]\ngroup = \"anyns\"\n") + key;
+    paths.into_iter().fold(text, |text, (from, to)| {
         let from = from.display().to_string();
         assert!(text.contains(&from), "the config names {from}");
         text.replace(&from, to)

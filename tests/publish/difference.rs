@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use anyns::publish::{Applied, ApplyError, Difference, Refused, Settings, ZoneState, check};
+use anyns::publish::{
+    Applied, ApplyError, Difference, Refused, Settings, SingleZone, StepSource, ZoneState, check,
+};
 use anyns::wire::{Name, RecordType, Serial};
 use anyns::zone::{Place, RecordBatch, ZoneFault};
 
@@ -257,4 +259,36 @@ async fn bumped_zones_take_differences_to_what_is_served() {
     replace(&pop.path(ZONE), &versioned(5, 8, 3));
     pop.wait_serial("a.example.", 8).await;
     assert_eq!(pop.served("a.example."), Some((8, 8)));
+}
+
+#[tokio::test]
+async fn a_zone_that_took_updates_and_comes_from_its_file_now_says_that_they_are_in_no_file() {
+    let mut pop = Pop::new();
+    pop.write("seed", &zone_text(5, 3));
+    let single = SingleZone { name: zone(), file: Some(pop.path("seed").into()), serial: None, dnssec: None };
+    let from_file = Settings { zones: [single].into(), ..pop.settings() };
+    let database = Settings { databases: [zone()].into(), ..from_file.clone() };
+    pop.start_with(database.clone()).await;
+    pop.wait_kept().await;
+    let source = Some(StepSource::Update { key: name("upd.") });
+    pop.handle().apply_from(&zone(), vec![step(5, 6, 3)], source.clone()).await.unwrap();
+    assert!(pop.report().zones[&zone()].faults.is_empty());
+    let told = "serial 6 is served, with the updates that led on from";
+    pop.handle().reconfigure(from_file.clone()).await.unwrap();
+    pop.wait_fault("a.example.", told).await;
+    assert_eq!(pop.served("a.example."), Some((6, 6)));
+    pop.stop().await;
+    pop.published = Default::default();
+    pop.start_with(from_file.clone()).await;
+    pop.wait_fault("a.example.", told).await;
+    let steps = pop.handle().history().steps(&zone()).unwrap().unwrap().steps;
+    assert_eq!(steps.last().map(|step| step.source.clone()), Some(source));
+    // It is over when the zone takes updates again, or when the file goes on.
+    pop.handle().reconfigure(database).await.unwrap();
+    pop.wait(|report| report.zones[&zone()].faults.is_empty()).await;
+    pop.handle().reconfigure(from_file).await.unwrap();
+    pop.wait_fault("a.example.", told).await;
+    replace(&pop.path("seed"), &zone_text(7, 3));
+    pop.wait(|report| report.zones[&zone()].faults.is_empty()).await;
+    assert_eq!(pop.served("a.example."), Some((7, 7)));
 }

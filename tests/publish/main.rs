@@ -23,6 +23,7 @@ mod lost;
 #[cfg(native)]
 mod mounted;
 mod reader;
+mod received;
 mod refuse;
 mod replaced;
 mod restart;

@@ -47,6 +47,10 @@ fn updates_reach_the_pops_which_take_none_themselves() {
         let what = format!("the POP has update {number}");
         times.push(wait_until(&what, BOUND, || zone(&space, (POP, PORT)) == at_hub));
     }
+    let told = hub.anyns.must(&["zone", "history", ZONE]);
+    assert!(told.contains("1 -> 2  update (key hmac-sha256.), "), "{told}");
+    let told = pop.must(&["zone", "history", ZONE]);
+    assert!(told.contains(&format!("difference (primary {HUB}:{PORT}), ")), "{told}");
     times.sort();
     println!("from the hub to the POP, after the hub was asked: longest {:?}", times[times.len() - 1]);
     // What reaches a POP is refused, and its log says where it belongs, also where the POP does not have the key of the client.

@@ -84,7 +84,10 @@ fn versions_are_compared_held_refused_and_rolled_back() {
     // The rejected file does not come back.
     hub_anyns.must(&["reload"]);
     assert_eq!(hub.serial(FILES), Some(4));
-    assert!(hub_anyns.must(&["zone", "history", FILES]).contains('4'));
+    let told = hub_anyns.must(&["zone", "history", FILES]);
+    assert!(told.contains("3 -> 4  rollback (back to 2)") && told.contains("2 -> 3  file, "), "{told}");
+    let told = pop_anyns.must(&["zone", "history", FILES]);
+    assert!(told.contains("2 -> 4  transfer (primary ") && told.contains("1 -> 2  "), "{told}");
     let said = hub_anyns.command(&["zone", "rollback", FILES, "99"]);
     assert!(said.code != 0 && said.text.contains("does not lead back"), "{}", said.text);
     // Other content under the serial that the secondaries have is not accepted, nor is that offered.

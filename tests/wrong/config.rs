@@ -39,6 +39,15 @@ impl Config {
         }
     }
 
+    /// `anyns check` alone refuses it, with every one of `words` in the message.
+    fn is_refused_by_check(&self, words: &[&str]) {
+        let said = self.check();
+        assert_ne!(said.code, 0, "{}", said.text);
+        words
+            .iter()
+            .for_each(|word| assert!(said.text.contains(word), "{word:?} is missing in {}", said.text));
+    }
+
     /// `check` warns with every one of `words` and ends well, also of addresses that this host does not have.
     fn warns(&self, words: &[&str]) {
         let said = self.written().anyns.command(&["check", "--offline"]);
@@ -258,4 +267,14 @@ fn a_zone_directory_without_a_zone() {
     assert!(said.code == 1 && said.text.contains("cannot read the directory"), "{}", said.text);
     let said = alone.anyns.command(&["check", "--offline"]);
     assert!(said.code == 0 && said.text.contains("not checked: the zone directory"), "{}", said.text);
+}
+
+#[test]
+fn rules_of_a_zone_that_only_a_catalog_could_list() {
+    let rules = "[[zone]]\nname = \"m1.test\"\nmust-have = [\"www A\"]";
+    Config { more: rules, ..GOOD }
+        .is_refused_by_check(&["no configured directory holds a file for m1.test."]);
+    let more = "[[zone]]\nname = \"m1.test\"\nmust-have = [\"www A\"]\n\
+                [[catalog]]\nname = \"catalog.test\"\nprimaries = [{ address = \"198.18.1.1\" }]";
+    Config { more, ..GOOD }.warns(&["m1.test.", "only if a catalog lists it"]);
 }

@@ -7,7 +7,7 @@ use crate::fleet::{CatchmentReport, DrainPlan, catchments, catchments_csv, rende
 
 use super::super::exit::Exit;
 use super::super::limits::answer_limit;
-use super::super::outcome::{CommandError, Outcome};
+use super::super::outcome::{CommandError, NobodyAsked, Outcome};
 use super::super::output::{print_document, print_line};
 use super::super::output_file::write_file;
 use super::pops::{LIMIT, pops, run};
@@ -31,7 +31,7 @@ pub(super) struct PlanOptions {
 
 #[derive(Debug, clap::Args)]
 struct Asked {
-    /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
+    /// A TOML file with [[fleet.pop]], such as the configuration of any POP; by default the one that --config names
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// How long a POP may take for its answer
@@ -60,7 +60,12 @@ pub(super) fn catchment(config: Option<&Path>, options: &CompareOptions, json: b
 /// The same exit codes; without an estimate 1.
 pub(super) fn plan(config: Option<&Path>, options: &PlanOptions, json: bool) -> Outcome {
     let report = ask(config, &options.asked)?;
-    let plan = DrainPlan::new(&report, &options.pop)?;
+    let plan = match DrainPlan::new(&report, &options.pop) {
+        Ok(plan) => plan,
+        // Where nobody told anything there is nothing to estimate from: that is the cause.
+        Err(error) if exit(&report) == Exit::NO_ANSWER => return Err(NobodyAsked(error.into()).into()),
+        Err(error) => return Err(error.into()),
+    };
     match json {
         true => print_document(&plan)?,
         false => print_line(&render_plan(&plan)),

@@ -24,7 +24,7 @@ const WAIT_LIMIT: &str = "60s";
 pub(super) struct FleetOptions {
     #[command(subcommand)]
     command: Option<FleetCommand>,
-    /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
+    /// A TOML file with [[fleet.pop]], such as the configuration of any POP; by default the one that --config names
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// How long a POP may take for its answer
@@ -65,7 +65,7 @@ struct WaitOptions {
     /// Wait for last-resort POPs, too, which serve each version with a delay; by default they are left out
     #[arg(long)]
     with_last_resort: bool,
-    /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
+    /// A TOML file with [[fleet.pop]], such as the configuration of any POP; by default the one that --config names
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
 }

@@ -52,9 +52,10 @@ pub(super) struct WhichOptions {
     /// The server's name in TLS and HTTPS; by default its address
     #[arg(long, value_name = "NAME")]
     tls_name: Option<String>,
-    /// Ask from this address, such as the management address of a POP
-    #[arg(long, value_name = "ADDRESS")]
-    source: Option<IpAddr>,
+    /// Ask from this address, such as the management address of a POP; may be given once for IPv4 and once for IPv6, and then each address
+    /// that is asked needs one of its family
+    #[arg(long = "source", value_name = "ADDRESS")]
+    sources: Vec<IpAddr>,
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -76,6 +77,7 @@ pub(super) fn which(options: &WhichOptions, json: bool) -> Outcome {
 
 async fn ask(options: &WhichOptions) -> Result<Report, CommandError> {
     let addresses = addresses(options).await?;
+    check_sources(&options.sources, &addresses)?;
     let of_address = |address: IpAddr| async move {
         let transports = Transport::ALL.map(|transport| {
             let port = match transport {
@@ -85,7 +87,7 @@ async fn ask(options: &WhichOptions) -> Result<Report, CommandError> {
             };
             let peer = Peer {
                 address: SocketAddr::new(address, port),
-                source: options.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
+                source: source_for(&options.sources, address),
                 name: options.tls_name.clone(),
                 path: options.doh_path.clone(),
             };
@@ -95,6 +97,30 @@ async fn ask(options: &WhichOptions) -> Result<Report, CommandError> {
     };
     let zone = options.zone.as_ref().map(ToString::to_string);
     Ok(Report { zone, addresses: join_all(addresses.into_iter().map(of_address)).await })
+}
+
+/// The source of the family of this address.
+fn source_for(sources: &[IpAddr], address: IpAddr) -> Option<IpAddr> {
+    sources.iter().copied().find(|source| source.is_ipv4() == address.is_ipv4())
+}
+
+/// Where a source is named, nothing leaves from another one: on a POP that may be a service address, so that the answer goes to another POP.
+fn check_sources(sources: &[IpAddr], addresses: &[IpAddr]) -> Result<(), CommandError> {
+    let family = |address: &IpAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    for (index, source) in sources.iter().enumerate() {
+        if let Some(other) = sources.iter().take(index).find(|other| other.is_ipv4() == source.is_ipv4()) {
+            return Err(format!("--source {other} and {source}: one of each family is enough").into());
+        }
+    }
+    let without =
+        addresses.iter().find(|address| !sources.is_empty() && source_for(sources, **address).is_none());
+    match without {
+        Some(address) => {
+            let family = family(address);
+            Err(format!("{address}: no --source is an {family} address; add one, or ask IPv4 and IPv6 addresses in commands of their own").into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// All addresses that were named, each once.
@@ -124,4 +150,29 @@ async fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, CommandErro
     let found = found.map_err(|_| format!("{name}: the resolver gave no address within {limit:?}"))?;
     let found = found.map_err(|error| format!("{name}: no address, and no name that has one: {error}"))?;
     Ok(found.map(|address| address.ip()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_needed_for_each_family_where_one_is_named() {
+        let parse = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpAddr>>();
+        for (sources, addresses, fault) in [
+            (&[][..], &["192.0.2.53", "2001:db8::53"][..], ""),
+            (&["192.0.2.1"], &["192.0.2.53"], ""),
+            (&["192.0.2.1", "2001:db8::1"], &["192.0.2.53", "2001:db8::53"], ""),
+            (&["192.0.2.1"], &["192.0.2.53", "2001:db8::53"], "2001:db8::53: no --source is an IPv6 address"),
+            (&["fe80::1"], &["192.0.2.53"], "192.0.2.53: no --source is an IPv4 address"),
+            (&["192.0.2.1", "192.0.2.2"], &["192.0.2.53"], "192.0.2.1 and 192.0.2.2"),
+        ] {
+            let checked = check_sources(&parse(sources), &parse(addresses));
+            let said = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(
+                said.contains(fault) && said.is_empty() == fault.is_empty(),
+                "{sources:?} {addresses:?}: {said}"
+            );
+        }
+    }
 }

@@ -209,6 +209,8 @@ mod tests {
         );
         let loaded = read(&text).unwrap();
         let warnings: Vec<String> = loaded.warnings.iter().map(|warning| warning.message.clone()).collect();
+        let warnings: Vec<String> =
+            warnings.into_iter().filter(|warning| !warning.contains("may have no zone")).collect();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("198.51.100.9 is told of no change"), "{warnings:?}");
         let [first, second] = &loaded.config.transfers.canaries[..] else { panic!("two groups") };

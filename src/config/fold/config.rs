@@ -1,6 +1,7 @@
 //! The settings of every module, checked.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Config {
     pub drain: Drain,
     /// The admin socket.
     pub control: admin::Settings,
+    /// The files of secrets, each with the key that names it.
+    pub secret_files: Vec<(&'static str, PathBuf)>,
     /// The page and the API; `None`: off.
     pub web: Option<pages::Settings>,
     /// Every POP.

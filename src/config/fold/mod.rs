@@ -10,14 +10,17 @@ mod connections;
 mod control;
 mod fleet;
 mod otlp;
+mod own;
 mod rate_limit;
 mod route;
 mod rssac002;
 mod samples;
+mod secrets;
 mod serve;
 mod tls;
 mod transfer;
 mod update;
+mod useless;
 mod web;
 mod zones;
 
@@ -61,6 +64,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let (publish, required) = zones::fold_zones(spec, faults);
     let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let transfers = transfer::fold_transfers(spec, &pop, &fleet, faults);
+    useless::warn_of_transfers(spec, &transfers, faults);
     let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
     let policy = route::fold_policy(spec, faults);
     let services = route::fold_services(spec, faults);
@@ -82,6 +86,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         install_addresses: spec.serve.install_addresses,
         drain,
         control,
+        secret_files: secrets::secret_files(spec, faults.folder()),
         web,
         fleet,
         samples,

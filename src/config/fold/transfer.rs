@@ -20,9 +20,10 @@ use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
-use super::super::spec::{DnssecSpec, RouteDriverSpec, ServiceSpec, Spec, ZoneSpec};
+use super::super::spec::{DnssecSpec, ServiceSpec, Spec, ZoneSpec};
 use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
+use super::own::leave_out_own;
 use super::update::fold_updates;
 use super::{Pop, below, key_of, path_in, peer_below};
 
@@ -178,6 +179,8 @@ pub(super) fn fold_transfers(
     }
     let followed = transfers.catalogs.followed.iter();
     secondary.catalogs = followed.map(|catalog| catalog.name.clone()).collect();
+    let both = (&mut transfers.primary, &mut secondary);
+    leave_out_own(both, &mut transfers.catalogs.followed, spec, faults);
     let transfers = Transfers { secondary, ..transfers };
     let certificates = transfers.shown_certificates();
     for warning in certificates.iter().filter_map(|certificate| certificate.warning(SystemTime::now())) {
@@ -241,7 +244,7 @@ fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> 
         let has_communities = !service.communities.is_empty() || !service.large_communities.is_empty();
         has_communities || service.med.is_some() || service.prepend.is_some()
     };
-    if spec.route.driver == RouteDriverSpec::Bgp && !spec.service.iter().all(is_less_preferred) {
+    if !spec.service.iter().all(is_less_preferred) {
         let message = "this is a last-resort POP, and a [[service]] has neither prepend nor med nor communities: its route is preferred like all others";
         faults.warning(faults.span_of(DELAY_KEY), DELAY_KEY, message);
     }

@@ -206,6 +206,8 @@ impl Entries {
     pub(super) fn fact(&self, index: usize, group: &CanaryGroup) -> CanaryFact {
         let of_state = |state| self.states.get(&(index, state));
         let (withheld, stopped) = (self.withheld.get(&index), self.stopped.get(&index));
+        let halted = of_state(CanaryState::Halted).into_iter().flatten();
+        let mut by_order = halted.filter(|name| stopped.is_none_or(|stopped| !stopped.contains(*name)));
         let why = |name: &Name| self.zones.get(name)?.stopped.clone().map(|why| (name.clone(), why));
         CanaryFact {
             name: group.name.clone(),
@@ -215,6 +217,7 @@ impl Entries {
             first_withheld: withheld.and_then(BTreeSet::first).cloned(),
             stopped: stopped.map_or(0, BTreeSet::len),
             first_stopped: stopped.and_then(BTreeSet::first).and_then(why),
+            first_halted: by_order.next().cloned(),
             secondaries: Vec::new(),
         }
     }

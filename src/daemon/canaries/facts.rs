@@ -33,6 +33,8 @@ pub(in crate::daemon) struct CanaryFact {
     /// How many zones are halted since a secondary became unhealthy, the first of them, and why.
     pub(in crate::daemon) stopped: usize,
     pub(in crate::daemon) first_stopped: Option<(Name, String)>,
+    /// The first zone that is halted by order.
+    pub(in crate::daemon) first_halted: Option<Name>,
     pub(in crate::daemon) secondaries: Vec<CanarySecondary>,
 }
 

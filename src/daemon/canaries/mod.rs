@@ -13,6 +13,7 @@
 //! memory for them until then: one older version a zone. What was released is known over a restart, and the version is made again from
 //! the history. Facts flow to the status. Never changes what is served here, never serves anything itself.
 
+mod away;
 mod control;
 mod entries;
 mod error_share;

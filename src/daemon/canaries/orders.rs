@@ -1,5 +1,7 @@
 //! What the task does about orders of operators.
 
+use std::collections::BTreeSet;
+
 use crate::control::ZoneFilter;
 use crate::publish::KeptRelease;
 use crate::transfer::canary::{CanaryState, ReleaseReason};
@@ -31,15 +33,16 @@ impl CanaryTask {
         }
     }
 
-    /// The zones that an operator names, of those that a group covers and that are served.
-    fn named(&self, zones: &[String]) -> Result<Vec<Name>, String> {
+    /// The zones that an operator names, of those that a group covers and that are served, each once, and the names that are none of
+    /// them: what is meant for the others is not put off for those.
+    fn named(&self, zones: &[String]) -> Result<Named, String> {
         if zones.is_empty() {
             return Err("no zone is named".to_owned());
         }
-        let mut named = Vec::new();
+        let mut named = Named::default();
         for text in zones {
             let filter = ZoneFilter::parse(text);
-            let before = named.len();
+            let mut is_known = false;
             for (name, entry) in &self.entries.zones {
                 let is_well = self
                     .entries
@@ -47,23 +50,25 @@ impl CanaryTask {
                     .get(name)
                     .is_none_or(|waiting| waiting.state != CanaryState::Overdue && !waiting.is_withheld);
                 if filter.takes(&name.to_string(), is_well) && entry.group < self.groups.len() {
-                    named.push(name.clone());
+                    is_known = true;
+                    named.zones.insert(name.clone());
                 }
             }
-            if named.len() == before {
-                return Err(format!(
-                    "{text}: no zone of a [[canary]] has this name and is served; see `anyns status`"
-                ));
+            if !is_known {
+                named.unknown.push(text.clone());
             }
         }
-        Ok(named)
+        match named.zones.is_empty() {
+            true => Err(named.unknown_text()),
+            false => Ok(named),
+        }
     }
 
     async fn release_by_order(&mut self, zones: &[String]) -> Result<String, String> {
         let named = self.named(zones)?;
         let published = self.context.published.load();
         let mut released = Vec::new();
-        for name in named {
+        for name in named.zones.iter().cloned() {
             let Some(served) = published.zone(&name).cloned() else { continue };
             if self.entries.waiting.get(&name).is_some() {
                 self.released.insert(name.clone(), (served, ReleaseReason::Ordered));
@@ -71,16 +76,18 @@ impl CanaryTask {
             }
         }
         if released.is_empty() {
-            return Err("nothing waits: all secondaries may have what is served already".to_owned());
+            return named
+                .outcome("nothing waits: all secondaries may have what is served already".to_owned(), false);
         }
         self.carry_out().await;
         let of = listed(&released);
-        Ok(match self.unkept.is_empty() {
+        let text = match self.unkept.is_empty() {
             true => format!("{of}: all secondaries get the newest version now"),
             false => format!(
                 "{of}: all secondaries get the newest version now; a restart may hold it back again, because the state directory cannot be written"
             ),
-        })
+        };
+        named.outcome(text, true)
     }
 
     async fn halt_by_order(&mut self, zones: &[String]) -> Result<String, String> {
@@ -89,11 +96,11 @@ impl CanaryTask {
             let entry = self.entries.zones.get(name)?;
             Some((name.clone(), Some(KeptRelease { is_halted: true, is_unhealthy: false, ..entry.kept() })))
         };
-        let rows: Vec<_> = named.iter().filter_map(kept).collect();
+        let rows: Vec<_> = named.zones.iter().filter_map(kept).collect();
         let is_kept = self.context.publisher.keep_releases(rows).await;
         let is_kept =
             is_kept.map_err(|error| format!("cannot keep which zones are halted, so none is: {error}"))?;
-        for name in &named {
+        for name in &named.zones {
             if let Some(entry) = self.entries.zones.get_mut(name) {
                 entry.machine.halt();
                 entry.stopped = None;
@@ -103,13 +110,42 @@ impl CanaryTask {
             self.released.remove(name);
             self.entries.settle(name, &self.groups, std::time::Instant::now());
         }
-        let of = listed(&named);
+        let all: Vec<Name> = named.zones.iter().cloned().collect();
+        let of = listed(&all);
         let until = if is_kept {
             "also over a restart, until"
         } else {
             "until a restart, because there is no zones.state-directory, or"
         };
-        Ok(format!("{of}: nothing newer goes to all secondaries, {until}: anyns zone release"))
+        let words: Vec<String> = match all.len() > MOST_NAMES {
+            true => zones.iter().map(|word| format!("'{word}'")).collect(),
+            false => all.iter().map(ToString::to_string).collect(),
+        };
+        let order = format!("anyns zone release {}", words.join(" "));
+        named.outcome(format!("{of}: nothing newer goes to all secondaries, {until}: {order}"), true)
+    }
+}
+
+/// What names and patterns mean.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Named {
+    zones: BTreeSet<Name>,
+    unknown: Vec<String>,
+}
+
+impl Named {
+    fn unknown_text(&self) -> String {
+        let names = self.unknown.join(", ");
+        format!("{names}: no zone of a [[canary]] has this name and is served; see `anyns status`")
+    }
+
+    /// What came of an order: not all of it was done where a name is unknown, and what was done is told all the same.
+    fn outcome(&self, text: String, is_done: bool) -> Result<String, String> {
+        match (self.unknown.is_empty(), is_done) {
+            (true, true) => Ok(text),
+            (true, false) => Err(text),
+            (false, _) => Err(format!("{text}; but {}", self.unknown_text())),
+        }
     }
 }
 
@@ -118,5 +154,22 @@ fn listed(names: &[Name]) -> String {
     match names.len() {
         count if count > MOST_NAMES => format!("{count} zones"),
         _ => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_beside_others_is_a_fault_and_what_was_done_is_told() {
+        let named = |unknown: &[&str]| Named {
+            zones: ["a.example.".parse().unwrap()].into(),
+            unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(named(&[]).outcome("done".to_owned(), true), Ok("done".to_owned()));
+        assert_eq!(named(&[]).outcome("nothing waits".to_owned(), false), Err("nothing waits".to_owned()));
+        let told = named(&["b", "c"]).outcome("a.example. is halted".to_owned(), true).unwrap_err();
+        assert!(told.starts_with("a.example. is halted; but b, c: no zone of a [[canary]]"), "{told}");
     }
 }

@@ -16,6 +16,7 @@ use crate::transfer::primary::Primary;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 
+use super::away::AwayReleases;
 use super::control::{CanaryControl, CanaryOrder};
 use super::entries::Entries;
 use super::facts::{CanaryFact, CanaryFacts};
@@ -69,6 +70,7 @@ pub(in crate::daemon) fn start(
             missing,
             unknown: None,
             kept,
+            away: AwayReleases::default(),
             has_settled: false,
             context,
             entries: Entries::default(),
@@ -98,6 +100,8 @@ pub(super) struct CanaryTask {
     history: History,
     /// What the last process kept of zones that were not looked at yet.
     kept: BTreeMap<Name, KeptRelease>,
+    /// What is kept of zones that are not there.
+    away: AwayReleases,
     /// Why others may be missing: then no version of them counts as released.
     missing: Option<MissingReleases>,
     /// Of which zones that is so: those that the first load found and that nothing is known of. `None` until it is over.
@@ -144,7 +148,8 @@ impl CanaryTask {
 
     /// Looks at the zones that changed.
     fn follow(&mut self) {
-        if self.groups.is_empty() && self.entries.zones.is_empty() && self.kept.is_empty() {
+        let knows_none = self.entries.zones.is_empty() && self.kept.is_empty() && self.away.is_empty();
+        if self.groups.is_empty() && knows_none {
             return;
         }
         let report = self.report.load();
@@ -161,12 +166,14 @@ impl CanaryTask {
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
-            // Zones that went while nobody ran; one that is only not served yet stays known.
-            let kept = std::mem::take(&mut self.kept);
-            let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                kept.into_iter().partition(|(name, _)| report.zones.get(name).is_some() && self.covers(name));
-            self.unkept.extend(gone.into_keys().map(|name| (name, None)));
-            self.kept = stay;
+            // Zones that went while nobody ran may come back; one that is only not served yet stays known.
+            for (name, kept) in std::mem::take(&mut self.kept) {
+                match (report.zones.get(&name).is_some(), self.covers(&name)) {
+                    (true, true) => drop(self.kept.insert(name, kept)),
+                    (true, false) => drop(self.unkept.insert(name, None)),
+                    (false, _) => self.away.add(name, kept, Instant::now()),
+                }
+            }
             if self.unknown.is_none() {
                 let is_unknown = |name: &&Name| {
                     self.covers(name)
@@ -182,13 +189,12 @@ impl CanaryTask {
     fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
-        let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
-            return self.forget(name);
-        };
+        let Some(of_zone) = report.zones.get(name) else { return self.set_aside(name) };
+        let Some(group) = group else { return self.forget(name) };
         let Some(served) = self.context.published.load().zone(name).cloned() else { return };
         let now = Instant::now();
         if !self.entries.zones.contains_key(name) {
-            self.enter(group, &served, now);
+            self.enter(group, (&served, of_zone.kept_serial), now);
         }
         let Some(entry) = self.entries.zones.get_mut(name) else { return };
         if entry.machine.released() == served.serial() {
@@ -204,15 +210,17 @@ impl CanaryTask {
         self.entries.settle(name, &self.groups, now);
     }
 
-    /// A zone that this group covers from now on.
-    fn enter(&mut self, group: usize, served: &Arc<Zone>, now: Instant) {
+    /// A zone that this group covers from now on. `before`: the serial that was served before the zone came, with the start or later.
+    fn enter(&mut self, group: usize, (served, before): (&Arc<Zone>, Option<Serial>), now: Instant) {
         let Some(settings) = self.groups.get(group) else { return };
         let (name, newest) = (served.origin().clone(), served.serial());
         // A zone that came later is new.
         let is_unknown = self.unknown.as_ref().is_none_or(|unknown| unknown.contains(&name));
         let missing = self.missing.filter(|_| is_unknown);
-        let is_known = missing.is_none() || self.kept.contains_key(&name);
-        let kept = match self.kept.remove(&name) {
+        let known = self.kept.remove(&name);
+        let known = self.away.take(&name, now).filter(|_| known.is_none()).or(known);
+        let is_known = missing.is_none() || known.is_some();
+        let kept = match known {
             Some(kept) => kept,
             // Nothing counts as released, not what is served either, until an order says so.
             None if let Some(missing) = missing => {
@@ -223,9 +231,9 @@ impl CanaryTask {
                 }
                 kept
             }
-            // What is served when a group begins to cover a zone is what all have.
+            // What was served when no group covered it is what all have.
             None => {
-                let kept = KeptRelease::running(newest);
+                let kept = KeptRelease::running(before.unwrap_or(newest));
                 self.unkept.insert(name.clone(), Some(kept));
                 kept
             }
@@ -241,16 +249,32 @@ impl CanaryTask {
         }
     }
 
-    /// A zone that no group covers, or that is there no more.
+    /// A zone that no group covers.
     fn forget(&mut self, name: &Name) {
-        if self.entries.remove(name) {
-            self.context.versions.change(|released| {
-                released.zones.remove_mut(name);
-            });
-            self.released.remove(name);
+        let was_away = self.away.take(name, Instant::now()).is_some();
+        if self.take_out(name).is_some() || was_away {
             self.unkept.insert(name.clone(), None);
             self.tell_secondaries(name);
         }
+    }
+
+    /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
+    fn set_aside(&mut self, name: &Name) {
+        let before = self.take_out(name).or_else(|| self.kept.remove(name));
+        if let Some(kept) = before {
+            self.away.add(name.clone(), kept, Instant::now());
+        }
+    }
+
+    /// Ends the work on a zone.
+    fn take_out(&mut self, name: &Name) -> Option<KeptRelease> {
+        let kept = self.entries.zones.get(name)?.kept();
+        self.entries.remove(name);
+        self.context.versions.change(|released| {
+            released.zones.remove_mut(name);
+        });
+        self.released.remove(name);
+        Some(kept)
     }
 
     /// Does what is due.
@@ -411,8 +435,24 @@ impl CanaryTask {
             let kept = entry.kept();
             (name, kept)
         }));
+        self.begin_to_cover();
         // All zones are looked at anew.
         (self.seen, self.has_settled) = (None, false);
+    }
+
+    /// What is served when a group begins to cover a zone is what all have, whatever is kept of an earlier time.
+    fn begin_to_cover(&mut self) {
+        let report = self.report.load();
+        for (name, zone) in &report.zones {
+            let Some(serial) = zone.serial.filter(|_| !self.kept.contains_key(name) && self.covers(name))
+            else {
+                continue;
+            };
+            let kept = KeptRelease::running(serial);
+            self.away.take(name, Instant::now());
+            self.kept.insert(name.clone(), kept);
+            self.unkept.insert(name.clone(), Some(kept));
+        }
     }
 
     fn covers(&self, name: &Name) -> bool {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Moment, unix_now};
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
-use crate::publish::{Force, MADE_HERE, PublisherHandle, Report};
+use crate::publish::{Force, MADE_HERE, PublisherHandle, Report, StepSource};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
 use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
@@ -275,7 +275,7 @@ impl CatalogTask {
                 publisher.offer(*zone, MADE_HERE, Force::No).await.map_err(|error| with_causes(&error))
             }
             NewVersion::Difference(difference) => {
-                let applied = publisher.apply(name, vec![*difference]).await;
+                let applied = publisher.apply_from(name, vec![*difference], Some(StepSource::Catalog)).await;
                 applied.map(drop).map_err(|error| with_causes(&error))
             }
         };

@@ -89,7 +89,7 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         1 => format!("zone {first}"),
         _ => format!("{count} zones, the first is {first}"),
     };
-    let [_, _, overdue, _] = fact.counts;
+    let [_, _, overdue, halted] = fact.counts;
     let overdue = fact.first_overdue.as_ref().map(|first| {
         let message = format!(
             "canary {name}: {}: the group does not prove the newest version for longer than it should take, so the others wait; `anyns zone \
@@ -119,9 +119,16 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         );
         alarm("stopped", message)
     });
+    let halted = fact.first_halted.as_ref().map(|first| {
+        let message = format!(
+            "canary {name}: {}: halted by order, so that no newer version goes to the others; `anyns zone release {first}` ends that",
+            zones(halted - fact.stopped.min(halted), first)
+        );
+        alarm("halted", message)
+    });
     let unhealthy = fact.secondaries.iter().filter_map(|secondary| unhealthy(name, secondary));
     let unhealthy = unhealthy.map(|(kind, message)| alarm(&kind, message));
-    [overdue, withheld, stopped].into_iter().flatten().chain(failing).chain(unhealthy).collect()
+    [overdue, withheld, stopped, halted].into_iter().flatten().chain(failing).chain(unhealthy).collect()
 }
 
 /// What is wrong with a secondary by what it tells, or that it does not tell it.
@@ -162,9 +169,22 @@ mod tests {
             first_withheld: None,
             stopped: 0,
             first_stopped: None,
+            first_halted: None,
             secondaries: vec![secondary(None)],
         };
-        assert_eq!(of_group(&fact).len(), 0, "a trial and a halt are no faults");
+        assert_eq!(of_group(&fact).len(), 0, "a trial is no fault");
+        fact.first_halted = Some("h.".parse().unwrap());
+        let halted = of_group(&fact).remove(0).message;
+        assert!(
+            halted.contains("zone h.: halted by order") && halted.contains("anyns zone release h."),
+            "{halted}"
+        );
+        (fact.counts, fact.stopped) = ([5, 2, 0, 4], 1);
+        assert!(
+            of_group(&fact).remove(0).message.contains("3 zones, the first is h."),
+            "those by order alone"
+        );
+        (fact.first_halted, fact.stopped) = (None, 0);
         fact.counts = [5, 0, 3, 1];
         fact.first_overdue = Some("a.".parse().unwrap());
         (fact.withheld, fact.first_withheld) = (1, Some("b.".parse().unwrap()));
@@ -189,6 +209,7 @@ mod tests {
             first_withheld: None,
             stopped: usize::from(stopped.is_some()),
             first_stopped: stopped.map(|why| ("a.".parse().unwrap(), why.to_owned())),
+            first_halted: None,
             secondaries: vec![CanarySecondary {
                 address: ([192, 0, 2, 1], 53).into(),
                 failing: None,

@@ -100,12 +100,14 @@ enum Concern {
     Lagging,
     /// A primary had other content under the serial that was served.
     Diverged,
+    /// A primary has not answered for EXPIRE, and another server confirms what is served.
+    Silent,
 }
 
 impl Concern {
     /// Those that a report tells by itself: all but [`Concern::Late`].
-    const REPORTED: [Self; 6] =
-        [Self::Empty, Self::Stale, Self::Refused, Self::Behind, Self::Lagging, Self::Diverged];
+    const REPORTED: [Self; 7] =
+        [Self::Empty, Self::Stale, Self::Refused, Self::Behind, Self::Lagging, Self::Diverged, Self::Silent];
 
     fn holds(self, report: &ZoneReport) -> bool {
         let status = &report.status;
@@ -117,6 +119,7 @@ impl Concern {
             Self::Behind => status.behind.is_some_and(|behind| behind.is_proven),
             Self::Lagging => status.behind.is_some_and(|behind| !behind.is_proven),
             Self::Diverged => report.diverged.is_some(),
+            Self::Silent => status.silent.is_some(),
         }
     }
 
@@ -129,6 +132,7 @@ impl Concern {
             Self::Behind => "serials that went backwards",
             Self::Lagging => "primaries with older versions",
             Self::Diverged => "other content under the same serial",
+            Self::Silent => "silent primaries",
         }
     }
 
@@ -179,6 +183,16 @@ impl Concern {
                 format!(
                     "{zones}: the serial of the primary went backwards: it has {behind}, and {served} is served here; its next version with that serial or \
                      a later one is taken whole; `anyns zone retransfer {zone}` takes what it has now"
+                )
+            }
+            Self::Silent => {
+                let silent = first.status.silent;
+                let primary = silent.and_then(|(index, _)| first.primaries.get(index));
+                let primary = primary.map_or_else(String::new, ToString::to_string);
+                format!(
+                    "{zones}: the primary {primary} has not answered{}, for longer than EXPIRE; another one confirms what is served, and may \
+                     have it from here; bring the primary back, or take it out of the list",
+                    since(silent.map(|(_, at)| at))
                 )
             }
             Self::Diverged => {

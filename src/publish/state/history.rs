@@ -13,6 +13,7 @@ use crate::publish::state::database::{Database, DatabaseError, STEPS};
 use crate::publish::state::fields::key_of;
 use crate::publish::state::reading::tail;
 use crate::publish::state::step::{self, StepEntry, StepOrigin, each, parts};
+use crate::publish::state::step_source::{StepSource, reader};
 use crate::publish::state::tail::{Began, Tail};
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
@@ -34,7 +35,7 @@ pub struct ZoneHistory {
 }
 
 /// One step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepInfo {
     /// The serial of the version before.
     pub from: Serial,
@@ -44,6 +45,8 @@ pub struct StepInfo {
     pub accepted_at: SystemTime,
     /// What led to it.
     pub origin: StepOrigin,
+    /// Who gave the version, if it is in no file and that is known.
+    pub source: Option<StepSource>,
     /// How many records the new version has.
     pub records: usize,
     /// How many octets the step takes of the bound.
@@ -89,13 +92,26 @@ impl History {
     pub fn steps(&self, zone: &Name) -> Result<Option<ZoneHistory>, HistoryError> {
         self.read(zone, |from, key| {
             let Some(tail) = tail(from, key)? else { return Ok(None) };
-            let mut steps = Vec::new();
-            for_each_back(from, key, &tail, |entry, octets| {
-                steps.push(info(entry, octets));
+            let (mut steps, source) = (Vec::new(), reader(from, key)?);
+            for_each_back(from, key, &tail, |entry, number, octets| {
+                steps.push(info(entry, source(number, &entry.chain), octets));
                 true
             })?;
             steps.reverse();
             Ok(Some(ZoneHistory { serial: tail.serial, began: tail.began, steps }))
+        })
+    }
+
+    /// Who gave the last version, leaving out ways back.
+    pub(in crate::publish) fn last_source(&self, zone: &Name) -> Result<Option<StepSource>, HistoryError> {
+        self.read(zone, |from, key| {
+            let Some(tail) = tail(from, key)? else { return Ok(None) };
+            let (mut last, source) = (None, reader(from, key)?);
+            for_each_back(from, key, &tail, |entry, number, _| {
+                last = source(number, &entry.chain);
+                matches!(last, Some(StepSource::Rollback { .. }))
+            })?;
+            Ok(last)
         })
     }
 
@@ -119,7 +135,7 @@ impl History {
                 return Ok(Some(Vec::new()));
             }
             let (mut found, mut reached, mut begun, mut sound) = (Vec::new(), false, false, true);
-            for_each_back(from, key, &tail, |entry, _| {
+            for_each_back(from, key, &tail, |entry, _, _| {
                 begun |= entry.step.to == to;
                 if begun {
                     match difference(zone, entry) {
@@ -142,7 +158,7 @@ fn for_each_back(
     from: &ReadTransaction,
     key: &[u8],
     tail: &Tail,
-    mut show: impl FnMut(&StepEntry<'_>, usize) -> bool,
+    mut show: impl FnMut(&StepEntry<'_>, u64, usize) -> bool,
 ) -> Result<(), DatabaseError> {
     let steps = from.open_table(STEPS).map_err(DatabaseError::of)?;
     let mut serial = tail.serial;
@@ -151,16 +167,16 @@ fn for_each_back(
         let octets = value.value();
         let Some(entry) = step::read(octets).filter(|entry| entry.step.to == serial) else { return Ok(()) };
         serial = entry.step.from;
-        if !show(&entry, octets.len()) {
+        if !show(&entry, number, octets.len()) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn info(entry: &StepEntry<'_>, octets: usize) -> StepInfo {
+fn info(entry: &StepEntry<'_>, source: Option<StepSource>, octets: usize) -> StepInfo {
     let step::Step { from, to, accepted_at, records, origin, .. } = entry.step;
-    StepInfo { from, to, accepted_at, origin, records, octets }
+    StepInfo { from, to, accepted_at, origin, source, records, octets }
 }
 
 fn difference(zone: &Name, entry: &StepEntry<'_>) -> Option<Difference> {

@@ -6,6 +6,7 @@ use crate::publish::accept::{Digest, Standing};
 use crate::publish::state::database::{Database, DatabaseError};
 use crate::publish::state::fields::key_of;
 use crate::publish::state::reading::{KeptError, load, look};
+use crate::publish::state::rejected;
 use crate::publish::state::store::read_only;
 use crate::wire::Name;
 use crate::zonefile::digest;
@@ -38,6 +39,13 @@ impl Peek {
         let key = key_of(zone);
         let (found, _) = self.read(|database| database.read(|from| load(from, &key, zone)))?;
         Some(digest(&found.zone))
+    }
+
+    /// Whether a rollback rejected this content of the file of a zone.
+    pub(in crate::publish) fn rejects(&mut self, zone: &Name, content: &Digest) -> bool {
+        let key = key_of(zone);
+        let found = self.read(|database| Ok(Ok(database.read(|from| rejected::read(from, &key))?)));
+        found.is_some_and(|all| all.contains(content))
     }
 
     fn read<T>(

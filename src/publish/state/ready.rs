@@ -9,7 +9,8 @@ use crate::publish::state::database::DatabaseError;
 use crate::publish::state::fields::key_of;
 use crate::publish::state::header::Header;
 use crate::publish::state::record::{RecordWriter, Seen};
-use crate::publish::state::step::{self, Step, StepOrigin};
+use crate::publish::state::step::{self, Step, StepOrigin, Written};
+use crate::publish::state::step_source::StepSource;
 use crate::publish::state::store::Store;
 use crate::publish::state::tail::{BeganReason, Tail};
 use crate::publish::state::writing::{Ready, StepChange};
@@ -23,6 +24,8 @@ pub(in crate::publish) struct Version {
     pub(in crate::publish) zone: Arc<Zone>,
     /// What led to it.
     pub(in crate::publish) origin: StepOrigin,
+    /// Who gave it, if it is in no file and that is known.
+    pub(in crate::publish) source: Option<StepSource>,
     /// The version that was served before it, with its link; spares reading it from the database.
     pub(in crate::publish) before: Option<(Digest, Arc<Zone>)>,
     /// The files that gave it, if they are known.
@@ -92,7 +95,9 @@ fn change(store: &Store, tail: Option<&Tail>, last: &Last, version: &Version) ->
         origin: version.origin,
     };
     match step::of_versions((last.chain, *chain), step, &difference) {
-        Some(written) if written.octets.len() <= most => StepChange::Step(written),
+        Some(written) if written.octets.len() <= most => {
+            StepChange::Step(Written { source: version.source.clone(), ..written })
+        }
         _ => begin(BeganReason::Large),
     }
 }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use crate::publish::accept::Digest;
 use crate::publish::state::database::DatabaseError;
+use crate::publish::state::fields::key_of;
 use crate::publish::state::lost;
 use crate::publish::state::members::{self, KeptMember};
+use crate::publish::state::rejected;
 use crate::publish::state::releases::{self, KeptRelease, KeptReleases};
 use crate::publish::state::removed;
 use crate::publish::state::store::Store;
@@ -24,6 +27,8 @@ pub(in crate::publish) enum ZoneRows {
     KnownReleases,
     /// Which zones left the configuration, and until when their data is kept.
     Removed(Vec<(Name, Option<u64>)>),
+    /// Which contents of the file of a zone a rollback rejected.
+    Rejected(Name, Vec<Digest>),
     /// Of which zones something was lost with a whole database: of no others.
     Lost(Vec<Name>),
 }
@@ -61,6 +66,12 @@ impl Store {
         known.iter().map(|(zone, release)| (zone.clone(), Some(*release))).collect()
     }
 
+    /// The contents of the file of a zone that a rollback rejected, the newest first.
+    pub(in crate::publish) fn rejected(&self, zone: &Name) -> Result<Vec<Digest>, DatabaseError> {
+        let key = key_of(zone);
+        self.open_one()?.read(|from| rejected::read(from, &key))
+    }
+
     /// The zones that left the configuration, and until when their data is kept.
     pub(in crate::publish) fn removed(&self) -> Result<BTreeMap<Name, u64>, DatabaseError> {
         self.open_one()?.read(removed::read_all)
@@ -73,6 +84,7 @@ impl Store {
             ZoneRows::Releases(releases) => releases::write(transaction, releases),
             ZoneRows::KnownReleases => releases::write(transaction, &self.known_releases()),
             ZoneRows::Removed(zones) => removed::write(transaction, zones),
+            ZoneRows::Rejected(zone, contents) => rejected::write(transaction, zone, contents),
             ZoneRows::Lost(zones) => lost::write(transaction, zones),
         };
         self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;

@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::publish::accept::Digest;
 use crate::publish::state::fields::{Fields, push_time};
+use crate::publish::state::step_source::StepSource;
 use crate::wire::{RecordType, Serial, name_length};
 use crate::zone::{ExactDifference, RecordBatch};
 
@@ -71,6 +72,8 @@ pub(in crate::publish) struct Written {
     pub(in crate::publish) step: Step,
     pub(in crate::publish) before: Digest,
     pub(in crate::publish) after: Digest,
+    /// Who gave the version, if that is known.
+    pub(in crate::publish) source: Option<StepSource>,
     /// The value.
     pub(in crate::publish) octets: Vec<u8>,
 }
@@ -168,7 +171,7 @@ fn written(step: Step, (before, after): (Digest, Digest), head: &[u8], records: 
     if let Some((check, rest)) = octets.split_first_chunk_mut::<CHECK>() {
         *check = Sha256::digest(rest).into();
     }
-    Written { step, before, after, octets }
+    Written { step, before, after, source: None, octets }
 }
 
 /// Reads a value; `None` if it is not sound.

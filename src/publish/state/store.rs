@@ -14,10 +14,12 @@
 //! | `zones` | zone | a version: header, files, records ([`crate::publish::state::record`]) |
 //! | `bodies` | zone, number | the records of a large zone, in pieces |
 //! | `steps` | zone, number | a difference between two versions ([`crate::publish::state::step`]) |
+//! | `sources` | zone, number | who gave the version that the step led to ([`crate::publish::state::step_source`]) |
 //! | `tails` | zone | which steps there are, and the last version ([`crate::publish::state::tail`]) |
 //! | `timers` | zone | when a secondary zone was checked ([`crate::publish::state::timers`]) |
 //! | `members` | zone | which catalog lists it ([`crate::publish::state::members`]) |
 //! | `releases` | zone | which version all secondaries may have ([`crate::publish::state::releases`]) |
+//! | `rejected` | zone | which contents of its file a rollback rejected ([`crate::publish::state::rejected`]) |
 //! | `removed` | zone | until when what is kept of a zone that left the configuration stays ([`crate::publish::state::removed`]) |
 //! | `lost` | zone | what was kept of it was damaged ([`crate::publish::state::lost`]) |
 //! | `about` | `format` | 5 |

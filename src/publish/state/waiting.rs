@@ -59,8 +59,8 @@ impl Waiting {
         let is_full = waiting.len() >= MOST_WAITING;
         match waiting.last_mut() {
             Some(last) if last.header.chain == version.header.chain => {
-                let (before, origin) = (last.before.take(), last.origin);
-                *last = Version { before, origin, ..version };
+                let (before, origin, source) = (last.before.take(), last.origin, last.source.take());
+                *last = Version { before, origin, source, ..version };
             }
             _ if is_full => {
                 waiting.pop();

@@ -10,7 +10,9 @@ use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
 use crate::publish::state::lost::{LOST, VALUE};
 use crate::publish::state::record::RecordWriter;
+use crate::publish::state::rejected::REJECTED;
 use crate::publish::state::step::{self, Written};
+use crate::publish::state::step_source::{self, SOURCES, SourcesTable};
 use crate::publish::state::tail::{BeganReason, Tail};
 use crate::wire::Serial;
 
@@ -43,6 +45,8 @@ pub(in crate::publish) struct Writing<'t> {
     steps: Table<'t, (&'static [u8], u64), &'static [u8]>,
     tails: Table<'t, &'static [u8], &'static [u8]>,
     lost: Table<'t, &'static [u8], &'static [u8]>,
+    sources: SourcesTable<'t>,
+    rejected: Table<'t, &'static [u8], &'static [u8]>,
     bounds: HistoryBounds,
 }
 
@@ -59,6 +63,8 @@ impl<'t> Writing<'t> {
             steps: transaction.open_table(STEPS).map_err(DatabaseError::of)?,
             tails: transaction.open_table(TAILS).map_err(DatabaseError::of)?,
             lost: transaction.open_table(LOST).map_err(DatabaseError::of)?,
+            sources: transaction.open_table(SOURCES).map_err(DatabaseError::of)?,
+            rejected: transaction.open_table(REJECTED).map_err(DatabaseError::of)?,
             bounds,
         })
     }
@@ -111,6 +117,11 @@ impl<'t> Writing<'t> {
 
     /// Forgets a zone; says whether it was there.
     pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> DatabaseResult<bool> {
+        self.rejected.remove(key).map_err(DatabaseError::of)?;
+        self.remove_versions(key)
+    }
+
+    fn remove_versions(&mut self, key: &[u8]) -> DatabaseResult<bool> {
         let tail = self.tail(key)?;
         self.drop_steps(key, tail, u64::MAX)?;
         self.drop_pieces(key, 0)?;
@@ -122,7 +133,7 @@ impl<'t> Writing<'t> {
 
     /// Takes out what is kept of a zone, because it is damaged: a restart must know that something was there.
     pub(in crate::publish) fn lose(&mut self, key: &[u8]) -> DatabaseResult<()> {
-        self.remove(key)?;
+        self.remove_versions(key)?;
         self.lost.insert(key, VALUE).map(drop).map_err(DatabaseError::of)
     }
 
@@ -166,6 +177,7 @@ impl<'t> Writing<'t> {
     fn add(&mut self, key: &[u8], tail: Tail, step: &Written) -> DatabaseResult<Tail> {
         let octets = step.octets.as_slice();
         self.steps.insert((key, tail.next), octets).map_err(DatabaseError::of)?;
+        step_source::put(&mut self.sources, (key, tail.next), &step.after, step.source.as_ref())?;
         let length = octets.len() as u64;
         let (octets, pending) = (tail.octets + length, tail.pending + length);
         Ok(Tail { chain: step.after, serial: step.step.to, next: tail.next + 1, octets, pending, ..tail })
@@ -214,11 +226,13 @@ impl<'t> Writing<'t> {
     fn drop_steps(&mut self, key: &[u8], tail: Option<Tail>, before: u64) -> DatabaseResult<()> {
         let Some(tail) = tail else { return Ok(()) };
         let end = tail.next.min(before);
+        self.sources.retain_in((key, 0)..(key, end), |_, _| false).map_err(DatabaseError::of)?;
         self.steps.retain_in((key, tail.first)..(key, end), |_, _| false).map_err(DatabaseError::of)
     }
 
     /// Drops one step; its octets.
     fn drop_step(&mut self, key: &[u8], number: u64) -> DatabaseResult<Option<u64>> {
+        self.sources.remove((key, number)).map_err(DatabaseError::of)?;
         let dropped = self.steps.remove((key, number)).map_err(DatabaseError::of)?;
         Ok(dropped.map(|value| value.value().len() as u64))
     }

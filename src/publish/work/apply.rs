@@ -27,35 +27,39 @@ use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::state_writer::{Fill, StateWriter};
 use crate::publish::state::step::{Step, StepOrigin, of_batches};
+use crate::publish::state::step_source::StepSource;
 use crate::publish::verify::before;
+use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::zone_steps::CheckRun;
 use crate::zonefile::check_rdata;
 
 impl CheckRun<'_> {
     /// Applies differences in a row and has what they lead to served, as one version, made durable by one write. On any error
-    /// the served version stays, and nothing is kept. `is_ordered`: an operator wants just this, so that it is not judged.
+    /// the served version stays, and nothing is kept. A way back is what an operator wants, so that it is not judged.
     pub(in crate::publish) fn apply(
         &mut self,
         entry: &mut Entry,
-        differences: Vec<Difference>,
-        is_ordered: bool,
+        (differences, source): (Vec<Difference>, Option<StepSource>),
     ) -> Result<Applied, ApplyError> {
         let name = self.name;
+        let is_ordered = matches!(source, Some(StepSource::Rollback { .. }));
         let not_served = || ApplyError::NotServed { zone: name.clone() };
         let before = entry.header.clone().filter(|_| entry.serving).ok_or_else(not_served)?;
         let served = self.served.zone(name).cloned().ok_or_else(not_served)?;
         let (from, to) = check_serials(name, served.serial(), &differences)?;
-        differences.iter().try_for_each(check_values)?;
+        let is_received = self.is_transferred(entry);
+        differences.iter().try_for_each(|difference| check_values(difference, is_received))?;
+        let below = ZonesBelow::of_differences(&differences);
         let mut owners = Owners::default();
         differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
         let (repeated, more) = repeated_origins(name, &differences);
-        let zone = Arc::new(advance(&served, differences)?);
+        let zone = Arc::new(advance(&served, differences, is_received)?);
         let (records, signed) = (zone.record_count(), is_signed(&zone));
         let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
         let step = Step { from, to, accepted_at, records, signed, origin };
         let change =
-            Change { name, step, before, served, zone: zone.clone(), owners, seen: self.seen(entry) };
+            Change { name, step, source, before, served, zone: zone.clone(), owners, seen: self.seen(entry) };
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.
@@ -70,6 +74,11 @@ impl CheckRun<'_> {
                 let kept = kept.map_or_else(|| "not kept".to_owned(), |kept| kept.display().to_string());
                 tracing::warn!(zone = %name, kept, %error, "what differences led to is refused");
             })?;
+        }
+        if let Some(StepSource::Rollback { to: back_to }) = change.source {
+            let rejected = self.reject_after(back_to, &change.served, &zone);
+            let name = name.clone();
+            rejected.map_err(|source| ApplyError::NotDurable { zone: name, from, to, source })?;
         }
         let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));
         let kept = match &*self.context.state {
@@ -88,6 +97,7 @@ impl CheckRun<'_> {
         if let Some(repeated) = repeated {
             tracing::warn!(zone = %name, more, "{repeated}");
         }
+        self.effects.below = below;
         entry.durable = is_kept;
         entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
         if self.is_transferred(entry) {
@@ -148,12 +158,16 @@ fn check_serials(
 }
 
 /// Whether what is added can be right, as it is asked of zone files. What a version holds, together with what is added, is looked
-/// at when they are made one ([`Zone::with_changes`]).
-fn check_values(difference: &Difference) -> Result<(), ApplyError> {
+/// at when they are made one ([`Zone::with_changes`]). What a primary has and other servers serve is told and no fault.
+fn check_values(difference: &Difference, is_received: bool) -> Result<(), ApplyError> {
     let mut found = None;
     let mut more = 0;
     difference.added.for_each_record(|owner, record_type, _, rdata| {
         if let Err(fault) = check_rdata(record_type, rdata) {
+            if is_received && fault.is_of_value() {
+                tracing::warn!(zone = %difference.added.origin(), "{fault}; a zone file would be refused for that");
+                return;
+            }
             more += usize::from(found.is_some());
             found.get_or_insert_with(|| (owner.to_vec(), fault));
         }
@@ -185,17 +199,16 @@ fn repeated_origins(zone: &Name, differences: &[Difference]) -> (Option<ZoneWarn
 }
 
 /// The version that the differences lead to; each of them to a version that is sound.
-fn advance(served: &Zone, differences: Vec<Difference>) -> Result<Zone, ApplyError> {
+fn advance(served: &Zone, differences: Vec<Difference>, is_received: bool) -> Result<Zone, ApplyError> {
     let mut zone: Option<Zone> = None;
     for Difference { from, to, deleted, added } in differences {
         let before = zone.as_ref().unwrap_or(served);
         let origin = || served.origin().clone();
-        let next = before.with_changes(deleted, added).map_err(|faults| ApplyError::Unfit {
-            zone: origin(),
-            from,
-            to,
-            faults,
-        })?;
+        let next = match is_received {
+            true => before.with_received_changes(deleted, added),
+            false => before.with_changes(deleted, added),
+        };
+        let next = next.map_err(|faults| ApplyError::Unfit { zone: origin(), from, to, faults })?;
         if next.serial() != to {
             return Err(ApplyError::OtherSerial { zone: origin(), to, found: next.serial() });
         }
@@ -208,6 +221,8 @@ fn advance(served: &Zone, differences: Vec<Difference>) -> Result<Zone, ApplyErr
 struct Change<'a> {
     name: &'a Name,
     step: Step,
+    /// Who gave it, if that is known.
+    source: Option<StepSource>,
     /// Of the version before.
     before: Arc<Header>,
     served: Arc<Zone>,
@@ -243,7 +258,8 @@ impl Change<'_> {
     fn keep(&self, writer: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
         let step = of_batches(self.before.chain, self.step, &deleted, &added);
-        let Some(step) = step.filter(|_| durable) else { return self.keep_whole(writer) };
+        let Some(mut step) = step.filter(|_| durable) else { return self.keep_whole(writer) };
+        step.source.clone_from(&self.source);
         let fill = writer.fill(self.name, step.octets.len());
         if fill == Fill::Full {
             return self.keep_whole(writer);
@@ -277,6 +293,7 @@ impl Change<'_> {
             header,
             zone: self.zone.clone(),
             origin: StepOrigin::Difference,
+            source: self.source.clone(),
             before,
             seen: self.seen.clone(),
         }

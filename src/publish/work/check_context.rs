@@ -17,7 +17,9 @@ use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::verify::Modes;
+use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::entry::RefusedOffer;
 use crate::wire::Serial;
 use crate::zone::{Published, Zone};
@@ -72,6 +74,8 @@ pub(in crate::publish) enum GivenBack {
 pub(in crate::publish) struct Effects {
     /// To serve.
     pub(in crate::publish) added: Option<Arc<Zone>>,
+    /// The zones to which that may change the delegation.
+    pub(in crate::publish) below: ZonesBelow,
     /// To keep in the state directory.
     pub(in crate::publish) kept: Option<Version>,
     /// The configuration does not speak of it any more: to serve and to know no longer.
@@ -108,8 +112,8 @@ pub(in crate::publish) enum Offered {
 #[derive(Debug)]
 pub(in crate::publish) struct OfferedDifferences {
     pub(in crate::publish) differences: Vec<Difference>,
-    /// Whether an operator wants just them: then nothing but what cannot be is refused.
-    pub(in crate::publish) is_ordered: bool,
+    /// Who gave them, if that is known. Of an operator's way back nothing but what cannot be is refused.
+    pub(in crate::publish) source: Option<StepSource>,
     pub(in crate::publish) reply: Reply<Applied, ApplyError>,
 }
 

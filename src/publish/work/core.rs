@@ -188,6 +188,7 @@ impl Core {
     pub(in crate::publish) fn go_on(&mut self) {
         self.dispatch();
         self.publication.flush_if_due(&self.published, &self.verify);
+        self.look_at_delegations();
         self.end_round_if_done();
         if self.looks.round.is_none() {
             self.watch_includes();
@@ -205,8 +206,9 @@ impl Core {
         let postponed = (!self.watching.postponed.is_empty()).then_some(self.watching.retry_postponed);
         let look = self.looks.round.is_none().then(|| self.check_all_due());
         let probe = self.sources.next_probe();
-        let times =
-            [busy, postponed, look, probe, self.publication.due(), self.reporting.due(), self.kept_due()];
+        let delegations = self.publication.delegations.has_some().then_some(now);
+        let (publication, reporting, kept) = (self.publication.due(), self.reporting.due(), self.kept_due());
+        let times = [busy, postponed, look, probe, delegations, publication, reporting, kept];
         let turn_at = times.into_iter().flatten().min().unwrap_or(now + TICK);
         let (changed, changing) =
             (std::mem::take(&mut self.watching.heard.soon), std::mem::take(&mut self.watching.heard.later));

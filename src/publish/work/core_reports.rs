@@ -89,7 +89,11 @@ impl Core {
     /// What is wrong with the sources; what is new of it is logged.
     fn source_faults(&mut self) -> Vec<SourceFault> {
         let (mut faults, warnings) = self.sources.faults(|path| self.has_zone_in(path));
-        let is_found = |zone: &Name| self.zones.get(zone).is_some_and(|entry| entry.found.is_some());
+        // Of a member only the rules are in the configuration.
+        let is_found = |zone: &Name| {
+            let has_file = self.zones.get(zone).is_some_and(|entry| entry.found.is_some());
+            has_file || self.keeping.members.lists(zone)
+        };
         faults.extend(zones_without_file(&self.settings, is_found));
         faults.truncate(SourceFault::MAX_REPORTED);
         for fault in faults.iter().filter(|fault| !self.reporting.logged.0.contains(&fault.to_string())) {

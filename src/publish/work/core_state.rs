@@ -18,6 +18,8 @@ use crate::publish::state::record::Seen;
 use crate::publish::state::releases::{KeptReleases, MissingReleases};
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::state_writer::StateWriter;
+use crate::publish::state::step::StepOrigin;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
@@ -274,9 +276,11 @@ impl Core {
             let Some(entry) = self.zones.get(&name).filter(|entry| entry.is_to_keep()) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
                 let origin = header.origin();
+                let source =
+                    StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
                 let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
-                writer.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
+                writer.keep(Version { header, zone: zone.clone(), origin, source, before: None, seen });
             }
         }
     }

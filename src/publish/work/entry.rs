@@ -98,6 +98,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) durable: bool,
     /// Whether the state directory has something of this zone that was not looked into yet.
     pub(in crate::publish) stored: bool,
+    /// The serial that the state directory had of it when it was looked into.
+    pub(in crate::publish) kept_serial: Option<Serial>,
     /// How many checks in a row could not read what the state directory has of it.
     pub(in crate::publish) unread: u8,
     /// Whether what the state directory had of it is lost: damaged, or in a directory that cannot be read.
@@ -264,6 +266,12 @@ impl Entry {
         self.note_state();
     }
 
+    /// Takes which zone above it, if one, has DS records that match no key of it.
+    pub(in crate::publish) fn take_delegation(&mut self, above: Option<&Name>) {
+        let fault = above.map(|above| Fault::Delegation { above: above.clone() });
+        self.delegation = fault.map(Box::new);
+    }
+
     /// Takes what is known of the signatures; says whether something is wrong that was not.
     pub(in crate::publish) fn take_signatures(&mut self, signatures: Option<Box<Signatures>>) -> bool {
         let known = self.wrong.take();
@@ -403,6 +411,7 @@ impl Entry {
             has_file: self.found.is_some(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
+            kept_serial: self.kept_serial,
             refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,

@@ -89,12 +89,17 @@ impl Core {
         }
         self.forget_the_old(&mut kept);
         let names: Vec<Name> = kept.iter().map(|(name, _)| name.clone()).collect();
+        // The rules of one that the configuration names were those of no zone, or are so now.
+        let are_named = names.iter().any(|name| self.settings.names(name));
         self.keep_members(kept);
         for name in names {
             if self.keeping.members.lists(&name) {
                 let stored = !anew.contains(&name);
                 self.check_member(name, stored);
             }
+        }
+        if are_named && self.reporting.settled {
+            self.report_all();
         }
         self.report_changed();
         let _ = reply.send(());
@@ -159,6 +164,13 @@ impl Core {
         self.keep_members(kept);
     }
 
+    /// Forgets which version of it all secondaries might have.
+    fn forget_release(&self, name: &Name) {
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.keep_rows_soon(ZoneRows::Releases(vec![(name.clone(), None)]));
+        }
+    }
+
     /// Forgets what was kept of zones whose time is over. One that is served again by another way is no business of ours.
     fn forget_the_old(&mut self, kept: &mut Vec<(Name, Option<KeptMember>)>) {
         let (old, later) = self.keeping.members.take_due(Moment::now());
@@ -167,6 +179,7 @@ impl Core {
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
                 self.forget_member(&name);
+                self.forget_release(&name);
             }
             kept.push((name, None));
         }

@@ -13,9 +13,11 @@ use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, SerialRule, Settings};
 use crate::publish::source::SourceKey;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::state::urgent::MOST_RECORDS;
 use crate::publish::work::check_context::{Offer, Offered, OfferedDifferences, Reply};
 use crate::publish::work::core::Core;
+use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::Then;
@@ -107,7 +109,7 @@ impl Core {
         if !self.zones.contains_key(&zone) {
             return drop(offered.reply.send(Err(ApplyError::NotServed { zone })));
         }
-        if offered.is_ordered && self.is_from_primaries(&zone) {
+        if matches!(offered.source, Some(StepSource::Rollback { .. })) && self.is_from_primaries(&zone) {
             return drop(offered.reply.send(Err(ApplyError::FromPrimaries { zone })));
         }
         if self.keeping.state.unwritable().is_some() {
@@ -224,6 +226,7 @@ impl Core {
         self.reporting.news.insert(zone.clone());
         self.publication.flush(&self.published, &self.verify);
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
+        self.publication.delegations.add(vec![ZonesBelow::all(zone.clone())]);
         self.verify.changed([zone]);
         self.publish_absences();
         self.reporting.news.insert(zone.clone());

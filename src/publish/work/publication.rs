@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::publish::verify::Verify;
+use crate::publish::work::delegations::{Delegations, ZonesBelow};
 use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
@@ -21,6 +22,10 @@ const ADVANCE: Duration = Duration::from_millis(50);
 pub(in crate::publish) struct Publication {
     added: Vec<Arc<Zone>>,
     removed: Vec<Name>,
+    /// The zones below them that are to be looked at when they are published.
+    below: Vec<ZonesBelow>,
+    /// The zones that are to be looked at, because the ones above them are published.
+    pub(in crate::publish) delegations: Delegations,
     /// When publishing has had no more than its share of the time.
     paid: Instant,
 }
@@ -28,16 +33,24 @@ pub(in crate::publish) struct Publication {
 impl Publication {
     /// Nothing is to be published yet.
     pub(in crate::publish) fn new() -> Self {
-        Self { added: Vec::new(), removed: Vec::new(), paid: Instant::now() }
+        Self {
+            added: Vec::new(),
+            removed: Vec::new(),
+            below: Vec::new(),
+            delegations: Delegations::default(),
+            paid: Instant::now(),
+        }
     }
 
-    /// A version is to be served.
-    pub(in crate::publish) fn add(&mut self, zone: Arc<Zone>) {
+    /// A version is to be served, which may change the delegations to these zones.
+    pub(in crate::publish) fn add(&mut self, zone: Arc<Zone>, below: ZonesBelow) {
         self.added.push(zone);
+        self.below.push(below);
     }
 
     /// A zone is to be served no longer.
     pub(in crate::publish) fn remove(&mut self, zone: Name) {
+        self.below.push(ZonesBelow::all(zone.clone()));
         self.removed.push(zone);
     }
 
@@ -62,6 +75,7 @@ impl Publication {
         }
         let (start, span) = (Instant::now(), CpuSpan::begin());
         published.store(published.load().with_changes(added.iter().cloned(), &removed));
+        self.delegations.add(std::mem::take(&mut self.below));
         verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
         self.paid = paid(self.paid, start, span.elapsed());
     }

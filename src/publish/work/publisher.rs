@@ -31,6 +31,7 @@ use crate::publish::state::history::History;
 use crate::publish::state::members::KeptMember;
 use crate::publish::state::releases::{KeptRelease, KeptReleases};
 use crate::publish::state::rows::ZoneRows;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
@@ -287,23 +288,19 @@ impl PublisherHandle {
     /// state directory. On any error nothing has changed. Waits for a look that goes on; shrinking
     /// and lost signatures are judged as in a file's new version, without a way to force them.
     pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
-        self.apply_as(zone, differences, false).await
+        self.apply_from(zone, differences, None).await
     }
 
-    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be. Never of a zone
-    /// that comes from primaries.
-    pub async fn apply_ordered(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
-        self.apply_as(zone, vec![difference], true).await
-    }
-
-    async fn apply_as(
+    /// The same of somebody whom the history is to name. A [`StepSource::Rollback`] is an operator's word: it is not judged beside what no
+    /// zone may be. Never of a zone that comes from primaries.
+    pub async fn apply_from(
         &self,
         zone: &Name,
         differences: Vec<Difference>,
-        is_ordered: bool,
+        source: Option<StepSource>,
     ) -> Result<Applied, ApplyError> {
         let (reply, done) = oneshot::channel();
-        let command = Command::Apply(zone.clone(), OfferedDifferences { differences, is_ordered, reply });
+        let command = Command::Apply(zone.clone(), OfferedDifferences { differences, source, reply });
         self.commands.send(command).await.map_err(|_| ApplyError::Stopped)?;
         done.await.unwrap_or_else(|_| {
             Err(if self.is_stopped() { ApplyError::Stopped } else { ApplyError::Panicked })
@@ -354,21 +351,27 @@ impl PublisherHandle {
     }
 }
 
-/// Whether every record can be right, as it is asked of zone files.
+/// Whether every record has the layout of its type. What says something that can never be right is served by other servers, too, and is told.
 fn check_values(zone: &Zone) -> Result<(), OfferError> {
-    let mut found = None;
+    let (mut found, mut borne) = (None, None);
     zone.for_each_record(|owner, record_type, _, rdata| {
         if found.is_none()
             && let Err(fault) = check_rdata(record_type, rdata)
         {
-            found = Some((owner.to_vec(), Box::new(fault)));
+            let place = if fault.is_of_value() { &mut borne } else { &mut found };
+            place.get_or_insert_with(|| (owner.to_vec(), Box::new(fault)));
         }
     });
-    let Some((owner, fault)) = found else { return Ok(()) };
-    let zone = zone.origin().clone();
+    let zone = zone.origin();
     // Owners in a zone are names.
-    let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
-    Err(OfferError::Value { zone, owner, fault })
+    let name = |owner: &[u8]| Name::from_wire(owner).unwrap_or_else(|_| zone.clone());
+    if let Some((owner, fault)) = borne {
+        tracing::warn!(%zone, owner = %name(&owner), "{fault}; a zone file would be refused for that");
+    }
+    match found {
+        None => Ok(()),
+        Some((owner, fault)) => Err(OfferError::Value { zone: zone.clone(), owner: name(&owner), fault }),
+    }
 }
 
 /// The publisher's loop; its state outlives a panic.

@@ -51,6 +51,7 @@ impl Core {
             if !self.zones.contains_key(&zone) && !self.keeping.members.all.contains_key(&zone) {
                 tracing::info!(%zone, "the zone left the configuration long ago: what was kept of it is forgotten");
                 writer.forget_soon(&zone);
+                writer.keep_rows_soon(ZoneRows::Releases(vec![(zone, None)]));
             }
         }
         let changed = std::mem::take(&mut self.keeping.removed.changed);

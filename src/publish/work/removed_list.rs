@@ -81,7 +81,7 @@ mod tests {
         let until = real + KEPT - 60;
         assert_eq!(removed.changed.get(&zone), Some(&Some(until)));
         assert_eq!(removed.take_old(moment(until - 1, KEPT - 1)), []);
-        assert_eq!(removed.take_old(moment(until, KEPT)), [zone.clone()]);
+        assert_eq!(removed.take_old(moment(until, KEPT)), std::slice::from_ref(&zone));
         assert_eq!((removed.has(&zone), removed.changed.get(&zone)), (false, Some(&None)));
     }
 }

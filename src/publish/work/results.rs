@@ -156,6 +156,7 @@ impl Core {
         let left =
             std::mem::take(&mut current.includes_in).filter(|it| entry.includes_in.as_ref() != Some(it));
         *current = entry;
+        self.publication.delegations.checked(&name);
         current.check_ended(self.looks.round.as_mut());
         self.has_left(left);
         let answer = effects.answer.take();
@@ -183,7 +184,7 @@ impl Core {
             writer.keep(version);
         }
         if let Some(zone) = effects.added {
-            self.publication.add(zone);
+            self.publication.add(zone, effects.below);
         }
         if effects.is_unkept {
             self.keeping.unkept.insert(name.clone());
@@ -205,7 +206,11 @@ impl Core {
             // Its primaries have it, and how old it is by then nobody would know.
             let is_transferred = gone.as_ref().is_some_and(Entry::is_transferred);
             match self.keeping.state.writer() {
-                Some(writer) if is_transferred => writer.forget_soon(name),
+                Some(writer) if is_transferred => {
+                    writer.forget_soon(name);
+                    // Which version all secondaries have is known for as long as of any other zone.
+                    self.keep_aside(name);
+                }
                 _ if effects.forgotten || is_kept => self.keep_aside(name),
                 _ => {}
             }

@@ -107,8 +107,8 @@ impl CheckContext {
                 true
             }
             (Some(Offered::Differences(offered)), _) => {
-                let OfferedDifferences { differences, is_ordered, reply } = offered;
-                let outcome = run.apply(entry, differences, is_ordered);
+                let OfferedDifferences { differences, source, reply } = offered;
+                let outcome = run.apply(entry, (differences, source));
                 run.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }

@@ -16,6 +16,7 @@ use crate::publish::state::reading::{DamagedSteps, KeptError, Loaded};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
+use crate::publish::state::step_source::StepSource;
 use crate::publish::work::entry::{Entry, MOST_UNREAD};
 use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
@@ -46,6 +47,7 @@ impl CheckRun<'_> {
             Ok(Some(found)) => {
                 entry.lost = false;
                 self.alarm_of_steps(found.damage, &found.header);
+                entry.kept_serial = Some(found.header.standing.serial);
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
                 let terms = self.terms();
@@ -145,7 +147,8 @@ impl CheckRun<'_> {
         origin: StepOrigin,
         before: Option<(Digest, Arc<Zone>)>,
     ) -> Version {
-        Version { header, zone, origin, before, seen: self.seen(entry) }
+        let source = StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
+        Version { header, zone, origin, source, before, seen: self.seen(entry) }
     }
 
     /// Notes that these files gave the version that stands; says whether the state directory is to know them.
@@ -168,8 +171,9 @@ impl CheckRun<'_> {
         match store.load(self.name) {
             Ok(Loaded { zone, header: found, tolerated, damage }) => {
                 self.alarm_of_steps(damage, &found);
-                // What is wrong with its file says the verdict already.
-                if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
+                // What is wrong with its file says the verdict already; what a primary has is served in any case.
+                let is_told = entry.verdict.is_none() && !self.is_transferred(entry);
+                if let Some(problem) = tolerated.filter(|_| is_told) {
                     entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
                 }
                 // What is known beside the file, its digest or where the source is now, stays.

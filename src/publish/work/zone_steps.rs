@@ -25,6 +25,7 @@ use crate::publish::work::queue::Size;
 use crate::zonefile::{Beside, IncludeGate, ReadZone, digest};
 
 use crate::publish::work::check_context::{CheckContext, Effects, GivenBack};
+use crate::publish::work::delegations::ZonesBelow;
 use crate::publish::work::include_watch::IncludeWatch;
 
 /// One check of one zone.
@@ -106,6 +107,7 @@ impl CheckRun<'_> {
         self.restore(entry);
         if entry.header.is_some() && entry.serving {
             (entry.misplaced, entry.verdict, entry.denied) = (None, None, None);
+            entry.notice.take_if(|notice| matches!(**notice, Fault::UpdatesInNoFile { .. }));
         }
         entry.header.is_some() || entry.stored
     }
@@ -288,10 +290,12 @@ impl CheckRun<'_> {
         }
         self.learn_digest(entry, candidate.zone.serial(), terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
+        let content = candidate.digest;
         match accept(candidate, standing, terms)? {
             Accepted::Outdated => self.outdated(entry, provenance),
             Accepted::Unchanged { zone, standing } => self.unchanged(entry, zone, standing, provenance),
             Accepted::New { zone, standing } => {
+                self.check_rejected(&content, terms)?;
                 self.check_new(entry, &zone, terms)?;
                 self.new_version(entry, zone, standing, provenance);
             }
@@ -304,11 +308,7 @@ impl CheckRun<'_> {
     pub(in crate::publish) fn note_delegation(&self, entry: &mut Entry) {
         let zone = self.in_service(entry);
         let above = zone.as_ref().and_then(|zone| broken_above(self.served, zone));
-        let known = entry.delegation.take();
-        entry.delegation = above.map(|above| match known {
-            Some(known) => known,
-            None => Box::new(Fault::Delegation { above: above.origin().clone() }),
-        });
+        entry.take_delegation(above.map(|above| above.origin()));
     }
 
     /// Whether the operator's rules refuse a new version.
@@ -386,6 +386,7 @@ impl CheckRun<'_> {
         let header = Arc::new(Header { provenance, ..Header::clone(&before) });
         let moved = header != before;
         entry.header = Some(header.clone());
+        self.note_updates(entry, zone.serial());
         if self.stand(entry, &header.provenance) || !entry.durable || moved {
             self.effects.kept = Some(self.version(entry, (header, zone), StepOrigin::File, None));
         }
@@ -446,6 +447,7 @@ impl CheckRun<'_> {
         // It stands in the place of what could not be read.
         (entry.stored, entry.unread, entry.lost) = (false, 0, false);
         entry.serving = true;
+        self.effects.below = ZonesBelow::all(self.name.clone());
         self.effects.added = Some(zone);
     }
 

@@ -287,7 +287,7 @@ impl Sink for DelayedVersions {
             }
             owners.add(&deleted);
             owners.add(&added);
-            let next = at.with_changes(deleted, added);
+            let next = at.with_received_changes(deleted, added);
             let next = next.map_err(|faults| {
                 let first = faults.first().map(ToString::to_string).unwrap_or_default();
                 let text = format!("{from} to {to}: {first}");

@@ -65,9 +65,19 @@ impl Refresh {
         now.wall.checked_sub(age)
     }
 
+    /// A primary that has not answered for EXPIRE, although what is served is confirmed: by another one, which may have it from here.
+    pub(super) fn silent(&self, now: Now) -> Option<(usize, SystemTime)> {
+        let soa = self.served.filter(|_| self.stale_since(now).is_none())?;
+        self.seen.silent_since(now.instant.checked_sub(self.expire_of(soa))?)
+    }
+
     pub(super) fn refresh_of(&self, soa: Soa) -> Duration {
         // Bounds that cross each other: the lower one counts.
         soa.refresh.min(self.bounds.most_refresh).max(self.bounds.least_refresh)
+    }
+
+    pub(super) fn with_jitter(&mut self, wait: Duration) -> Duration {
+        wait.mul_f64(1.0 - JITTER * self.rng.f64())
     }
 
     /// RETRY as it counts: the first pause after a failure.

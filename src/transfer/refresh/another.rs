@@ -60,6 +60,12 @@ impl Refresh {
         }
     }
 
+    /// Those of the primaries that may have something that is wanted.
+    pub(super) fn without_refused(&self, mut primaries: Vec<usize>) -> Vec<usize> {
+        primaries.retain(|primary| self.seen.of(*primary).is_none_or(|serial| self.is_wanted(serial)));
+        primaries
+    }
+
     /// Of primaries that have the same serial, those come first whose history has what is served.
     pub(super) fn put_forked_last(&self, primaries: &mut [usize]) {
         let serial = primaries.first().and_then(|first| self.seen.of(*first));

@@ -1,6 +1,6 @@
 //! The state machine of one secondary zone.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use crate::publish::{Force, ZoneTimers as Saved};
 use crate::transfer::message::Soa;
@@ -164,6 +164,7 @@ impl Refresh {
             failures: self.failures,
             seen: self.seen.all().to_vec(),
             behind: self.behind_now(),
+            silent: self.silent(now),
             refused,
             refused_since: refused.and_then(|_| self.refused.since()),
         }
@@ -229,6 +230,7 @@ impl Refresh {
         if !asking.take(primary, serial) {
             return None;
         }
+        self.seen.note_answer(primary, serial.is_some(), now);
         if asking.is_complete() {
             return self.judge(now);
         }
@@ -244,6 +246,9 @@ impl Refresh {
         let (primary, from, others, told) = (*primary, *from, others.take(), *told);
         let are_all_asked = others.is_some() || self.seen.count() == 1;
         self.step = Step::Idle;
+        if !matches!(end, Transferred::Unreachable | Transferred::NotBegun | Transferred::Faulty) {
+            self.seen.note_answer(primary, true, now);
+        }
         match end {
             Transferred::Served(soa) => {
                 self.seen.note(primary, soa.serial);
@@ -360,7 +365,7 @@ impl Refresh {
     }
 
     /// Whether a version is worth a transfer.
-    fn is_wanted(&self, serial: Serial) -> bool {
+    pub(super) fn is_wanted(&self, serial: Serial) -> bool {
         let is_newer = self.served.is_none_or(|served| serial.is_after(served.serial));
         self.is_forced || (is_newer && !self.refused.contains(serial))
     }
@@ -433,11 +438,6 @@ impl Refresh {
         self.transfer(primary, from, (Some(others), told))
     }
 
-    fn without_refused(&self, mut primaries: Vec<usize>) -> Vec<usize> {
-        primaries.retain(|primary| self.seen.of(*primary).is_none_or(|serial| self.is_wanted(serial)));
-        primaries
-    }
-
     /// What is served is the newest, for all that those know who were asked.
     fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
         (self.failures, self.failing_since, self.behind) = (0, None, None);
@@ -488,9 +488,5 @@ impl Refresh {
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }
-    }
-
-    fn with_jitter(&mut self, wait: Duration) -> Duration {
-        wait.mul_f64(1.0 - JITTER * self.rng.f64())
     }
 }

@@ -55,6 +55,8 @@ pub struct Status {
     pub seen: Vec<Option<Serial>>,
     /// A primary whose serial is older, while no primary that answers has the served one.
     pub behind: Option<Behind>,
+    /// A primary that has not answered for EXPIRE, and since when, while another one confirms what is served.
+    pub silent: Option<(usize, SystemTime)>,
     /// The serial of the version that the publisher refused last and that a primary has still: not transferred again.
     pub refused: Option<Serial>,
     /// Since when there is a version that it refuses.

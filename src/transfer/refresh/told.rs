@@ -2,6 +2,8 @@
 
 use crate::wire::Serial;
 
+use super::Now;
+
 /// The serials, by primary.
 #[derive(Clone, Debug)]
 pub(super) struct ToldSerials {
@@ -10,11 +12,18 @@ pub(super) struct ToldSerials {
     fallen: Vec<bool>,
     /// In whose history what is served is not: it was proven that they had an older version after it.
     forked: Vec<bool>,
+    /// Since when each has not answered.
+    silent: Vec<Option<Now>>,
 }
 
 impl ToldSerials {
     pub(super) fn new(primaries: usize) -> Self {
-        Self { last: vec![None; primaries], fallen: vec![false; primaries], forked: vec![false; primaries] }
+        Self {
+            last: vec![None; primaries],
+            fallen: vec![false; primaries],
+            forked: vec![false; primaries],
+            silent: vec![None; primaries],
+        }
     }
 
     /// A primary tells this serial.
@@ -48,6 +57,22 @@ impl ToldSerials {
     /// Whether this one told a newer serial before.
     pub(super) fn has_fallen(&self, primary: usize) -> bool {
         self.fallen.get(primary).copied().unwrap_or(false)
+    }
+
+    /// This one has answered, or has not.
+    pub(super) fn note_answer(&mut self, primary: usize, is_answered: bool, now: Now) {
+        if let Some(silent) = self.silent.get_mut(primary) {
+            *silent = if is_answered { None } else { Some(silent.unwrap_or(now)) };
+        }
+    }
+
+    /// The first that has not answered since this time or longer.
+    pub(super) fn silent_since(&self, before: std::time::Instant) -> Option<(usize, std::time::SystemTime)> {
+        let silent = self.silent.iter().enumerate().filter_map(|(primary, since)| Some((primary, (*since)?)));
+        silent
+            .filter(|(_, since)| since.instant <= before)
+            .map(|(primary, since)| (primary, since.wall))
+            .next()
     }
 
     /// What is served is not in the history of this one.

@@ -48,10 +48,13 @@ pub(super) struct ZoneEntry {
     expiry: Expiry,
     is_stale: bool,
     /// What of it is kept over a restart.
-    kept: Option<(Option<SystemTime>, u32, Option<Behind>, Option<Diverged>)>,
+    kept: Option<Lasting>,
     /// Whether a version of a primary was refused, when it was idle last.
     was_refused: bool,
 }
+
+/// When it was checked, the failures since, and what is wrong with its primaries: what is kept of it over a restart.
+type Lasting = (Option<SystemTime>, u32, Option<Behind>, Option<Diverged>);
 
 /// The news of a version: a NOTIFY, or an SOA response.
 #[derive(Clone, Copy, Debug)]

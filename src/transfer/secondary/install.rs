@@ -155,7 +155,7 @@ fn whole(
         Some(served) => ZoneBuilder::after(served),
         None => ZoneBuilder::new(name.clone()),
     };
-    let mut builder = builder.in_order();
+    let mut builder = builder.received().in_order();
     // Names that did not change are shared with the version that is served.
     let standing = builder.standing();
     loop {

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// SHA-256 over a public key (SubjectPublicKeyInfo, as RFC 7858 section 4.2 has it).
 pub(super) type Pin = [u8; 32];
+
+/// A certificate whose key none of the pins is of.
+#[derive(Debug, thiserror::Error)]
+#[error("the key of the certificate is none of the pins; its pin is {}", BASE64.encode(.0))]
+struct OtherKey(Pin);
 
 /// Accepts a certificate by its key. That the other side has the key is verified in the handshake, as always.
 #[derive(Debug)]
@@ -39,7 +45,8 @@ impl ServerCertVerifier for ByKey {
         let pin: Pin = Sha256::digest(certificate.tbs_certificate.subject_pki.raw).into();
         match self.pins.is_empty() || self.pins.contains(&pin) {
             true => Ok(ServerCertVerified::assertion()),
-            false => Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)),
+            // Of an error inside of `InvalidCertificate` rustls tells the form and not the text.
+            false => Err(Error::Other(OtherError(Arc::new(OtherKey(pin))))),
         }
     }
 

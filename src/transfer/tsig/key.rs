@@ -24,6 +24,7 @@ pub struct Key {
     name: Name,
     algorithm: Algorithm,
     secret: hmac::Key,
+    secret_octets: usize,
     sent_octets: usize,
     least_octets: usize,
 }
@@ -76,12 +77,14 @@ impl Key {
         if secret.is_empty() || secret.len() > MOST_SECRET {
             return Err(KeyFault::Length { name, octets: secret.len() });
         }
+        let secret_octets = secret.len();
         let secret = hmac::Key::new(algorithm.hmac(), secret);
         let least_octets = algorithm.least_octets().max(LEAST_MAC);
         Ok(Self {
             name: name.to_lowercase(),
             algorithm,
             secret,
+            secret_octets,
             sent_octets: algorithm.octets(),
             least_octets,
         })
@@ -124,6 +127,12 @@ impl Key {
         // Time, fudge, MAC size; ID, error, other length; a time of 6 octets.
         let fixed = RECORD_FIXED + 10 + 6 + 6;
         self.name.as_wire().len() + self.algorithm.as_wire().len() + fixed + self.algorithm.octets()
+    }
+
+    /// How many octets its secret has, if that is less than half of the hash: then the secret is guessed before the hash is broken (RFC 2104
+    /// section 3 wants as many octets as the hash has).
+    pub fn short_secret(&self) -> Option<usize> {
+        Some(self.secret_octets).filter(|octets| *octets < self.algorithm.octets() / 2)
     }
 
     pub(super) fn context(&self) -> hmac::Context {
@@ -186,6 +195,13 @@ impl Keys {
     /// The key of this name.
     pub fn get(&self, name: &Name) -> Option<&Arc<Key>> {
         self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        let mut all: Vec<&Key> = self.0.values().map(Arc::as_ref).collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.into_iter()
     }
 
     /// The names of keys that `before` did not have so.

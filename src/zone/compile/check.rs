@@ -23,6 +23,8 @@ pub(in crate::zone) struct Checks {
     warnings: Vec<ZoneWarning>,
     /// The records are those of a version that was accepted before.
     is_kept: bool,
+    /// They come from a primary.
+    is_received: bool,
 }
 
 impl Checks {
@@ -31,14 +33,16 @@ impl Checks {
         Self { is_kept: true, ..Self::default() }
     }
 
-    /// Whether it is of a version that was accepted before.
-    pub(in crate::zone) fn is_of_kept(&self) -> bool {
-        self.is_kept
+    /// For a version that a primary has: what other servers serve is no reason to be without the zone.
+    pub(in crate::zone) fn of_received() -> Self {
+        Self { is_received: true, ..Self::default() }
     }
 
     /// Keeps a fault, if there is room and it was not said yet, as one of two names may be.
     pub(in crate::zone) fn fault(&mut self, fault: ZoneFault) {
-        if self.is_kept && fault.is_of_placement() {
+        let is_borne = (self.is_kept && fault.is_of_placement())
+            || (self.is_received && matches!(fault, ZoneFault::DsAtApex { .. }));
+        if is_borne {
             return self.warn(ZoneWarning::RefusedToday { problem: Box::new(fault) });
         }
         if self.faults.len() < MAX_REPORTED && !self.faults.contains(&fault) {
@@ -48,7 +52,7 @@ impl Checks {
 
     /// Empty ones that judge in the same way.
     pub(in crate::zone) fn fresh(&self) -> Self {
-        Self { is_kept: self.is_kept, ..Self::default() }
+        Self { is_kept: self.is_kept, is_received: self.is_received, ..Self::default() }
     }
 
     /// Takes what others found.

@@ -22,8 +22,8 @@ pub enum ZoneWarning {
         place: Place,
     },
     /// A fault of a version that was accepted before, by a build that did not know this rule: it is served all the same, because a
-    /// new rule must not take away what was served. A new version is refused for it.
-    #[error("{problem}; a new version would be refused for that")]
+    /// new rule must not take away what was served. A new version is refused for it. Or one of a version that a primary has.
+    #[error("{problem}; a zone file would be refused for that")]
     RefusedToday {
         /// What would be wrong.
         problem: Box<ZoneFault>,

@@ -36,6 +36,18 @@ impl ZoneBuilder {
         Self { checks: Checks::of_kept(), ..Self::new(origin) }
     }
 
+    /// A builder that judges so.
+    pub(in crate::zone) fn judging(origin: Name, checks: Checks) -> Self {
+        Self { checks, ..Self::new(origin) }
+    }
+
+    /// For a version that a primary has: what no zone file may hold and other servers serve is a warning, if it does not hinder answering. To
+    /// be said first.
+    #[must_use]
+    pub fn received(self) -> Self {
+        Self { checks: Checks::of_received(), ..self }
+    }
+
     /// Compiles batches as they are added, and keeps them no longer, as long as they come in canonical order from the apex on; what
     /// came is kept and compiled at the end, all at once, if they do not. Faults of an NSEC3 chain tell no places then. Not for [`ZoneBuilder::after`], which keeps what differs alone.
     #[must_use]

@@ -37,16 +37,22 @@ impl Zone {
         self.with_checked_changes(deleted, added, Checks::of_kept())
     }
 
+    /// The same for a difference that a primary has, as [`ZoneBuilder::received`].
+    pub fn with_received_changes(
+        &self,
+        deleted: RecordBatch,
+        added: RecordBatch,
+    ) -> Result<Self, Vec<ZoneFault>> {
+        self.with_checked_changes(deleted, added, Checks::of_received())
+    }
+
     fn with_checked_changes(
         &self,
         mut deleted: RecordBatch,
         mut added: RecordBatch,
         mut checks: Checks,
     ) -> Result<Self, Vec<ZoneFault>> {
-        let builder = match checks.is_of_kept() {
-            true => ZoneBuilder::of_kept(self.origin.clone()),
-            false => ZoneBuilder::new(self.origin.clone()),
-        };
+        let builder = ZoneBuilder::judging(self.origin.clone(), checks.fresh());
         [&mut deleted, &mut added].into_iter().for_each(|batch| batch.report(&mut checks));
         let checks = checks.passed()?;
         match self.changed(&deleted, &added, checks)? {

@@ -97,3 +97,37 @@ primaries = [{ address = "198.51.100.1", tls = {} }]
     let error = read(&keys).unwrap_err().to_string();
     assert_eq!(error.lines().count(), 5, "{error}");
 }
+
+/// A POP that asks itself would never notice that its hub is gone.
+#[test]
+fn a_pop_is_left_out_of_its_own_lists() {
+    let text = |primaries: &str| {
+        let more = r#"
+[transfer]
+listen = ["198.51.100.10:53"]
+notify = [{ address = "198.51.100.10" }, { address = "198.51.100.20" }]
+[[zone]]
+name = "a.test"
+"#;
+        format!("{GOOD}{more}primaries = [{primaries}]\n")
+    };
+    let (own, hub) = (r#"{ address = "198.51.100.10" }"#, r#"{ address = "198.51.100.20" }"#);
+    let found = read(&text(&format!("{own}, {hub}"))).unwrap();
+    let transfers = &found.config.transfers;
+    let primaries: Vec<_> = transfers.secondary.zones[0].primaries.iter().map(|it| it.address).collect();
+    let hub_address = "198.51.100.20:53".parse().unwrap();
+    assert_eq!(primaries, [hub_address]);
+    let notified: Vec<_> = transfers.primary.notify.iter().map(|target| target.address).collect();
+    assert_eq!(notified, [hub_address]);
+    let warnings: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
+    let is_told = |key: &str| {
+        let words = format!("{key}: 198.51.100.10:53 is an address of this POP: it is left out");
+        warnings.iter().any(|warning| warning.contains(&words))
+    };
+    assert!(is_told("zone.primaries") && is_told("transfer.notify"), "{warnings:?}");
+    // Another server on the same host is none.
+    let beside = read(&text(r#"{ address = "198.51.100.10:5300" }"#)).unwrap();
+    assert_eq!(beside.config.transfers.secondary.zones[0].primaries.len(), 1);
+    let error = read(&text(own)).unwrap_err().to_string();
+    assert!(error.contains("a.test. has no primary but this POP itself"), "{error}");
+}

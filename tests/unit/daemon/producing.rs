@@ -24,6 +24,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         durable: true,
         refused_serial: None,
         expiry: Expiry::Current,
+        kept_serial: None,
         is_catalog: false,
         faults,
         signatures: None,

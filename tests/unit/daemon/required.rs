@@ -26,6 +26,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         refused_serial: None,
         signatures: None,
         expiry: crate::zone::Expiry::Current,
+        kept_serial: None,
         is_catalog: false,
         faults: Vec::new(),
     }

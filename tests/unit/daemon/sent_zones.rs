@@ -19,6 +19,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         durable,
         refused_serial: None,
         expiry: Expiry::Current,
+        kept_serial: None,
         is_catalog: false,
         faults: Vec::new(),
         signatures: None,

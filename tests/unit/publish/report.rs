@@ -28,6 +28,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         refused_serial: None,
         signatures: None,
         expiry: Expiry::Current,
+        kept_serial: None,
         is_catalog: false,
         faults,
     }

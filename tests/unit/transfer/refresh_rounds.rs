@@ -332,6 +332,34 @@ fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_ord
 }
 
 #[test]
+fn a_primary_that_is_silent_for_expire_is_told_although_another_one_confirms_the_zone() {
+    let begun = start();
+    let mut now = begun;
+    let mut it = refresh(2, Some(5), now);
+    let mut round = |it: &mut Refresh, hub: Option<Soa>| {
+        now = later(now, it.due().unwrap().saturating_duration_since(now.instant).as_secs_f64());
+        assert!(it.wake(now).is_some());
+        it.answered(now, 0, hub);
+        it.answered(now, 1, Some(soa(5)));
+        now
+    };
+    assert_eq!(round(&mut it, None), begun);
+    loop {
+        let now = round(&mut it, None);
+        let status = it.status(now);
+        assert_eq!((status.stale_since, it.is_expired(now)), (None, false));
+        // EXPIRE is 10,000 s.
+        let is_told = now.instant >= begun.instant + Duration::from_secs(10_000);
+        assert_eq!(status.silent, is_told.then_some((0, begun.wall)));
+        if is_told {
+            break;
+        }
+    }
+    let now = round(&mut it, Some(soa(5)));
+    assert_eq!(it.status(now).silent, None);
+}
+
+#[test]
 fn a_primary_that_is_back_is_asked_soon_and_nothing_is_put_off() {
     let now = start();
     let mut it = refresh(1, None, now);

@@ -154,7 +154,11 @@ fn who_is_not_known_brings_nothing() {
     for (way, part) in [
         (made.authority("other.test"), "not valid for name"),
         (other.authority("hub.test"), "no TLS with"),
-        (Authentication::Pins(vec![other.pin.clone()]), "no TLS with"),
+        // So that an operator can compare it.
+        (
+            Authentication::Pins(vec![other.pin.clone()]),
+            &format!("none of the pins; its pin is {}", made.pin),
+        ),
     ] {
         let error = refused(false, client(&way));
         assert!(error.contains(part), "{error}");

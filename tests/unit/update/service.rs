@@ -36,7 +36,7 @@ impl UpdateSink for Hub {
         (*zone == name("pop.")).then(|| vec!["192.0.2.9:53".parse().unwrap()])
     }
 
-    async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
+    async fn apply(&self, zone: &Name, _: &Name, difference: Difference) -> Result<Applied, ApplyError> {
         let takes = |count: &AtomicUsize| {
             count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
         };

@@ -26,6 +26,7 @@ fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<Zon
         failures: 0,
         seen: vec![Some(Serial(5)), None],
         behind: None,
+        silent: None,
         refused: None,
         refused_since: None,
     };

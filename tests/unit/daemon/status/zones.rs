@@ -23,6 +23,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         signatures: None,
         refused_serial: None,
         expiry: Expiry::Current,
+        kept_serial: None,
         is_catalog: false,
         faults,
     }
