@@ -19,7 +19,7 @@ mod tests;
 
 pub use membership::{Conflict, Held, Member, Membership, MembershipChanges, RemovalLimit};
 pub use produce::{
-    ListedMember, accepted_into, catalog_records, label_of, member_into, removed_into, soa_into,
+    ListedMember, accepted_into, catalog_records, label_of, member_into, removed_into, soa_into, waits_into,
 };
 pub use read::{CatalogFault, CatalogMember, CatalogZone};
 pub use recent::RecentRemovals;

@@ -15,6 +15,9 @@ const TIMERS: [u32; 4] = [3600, 600, 1_209_600, 0];
 /// Where a catalog says up to which serial its operator accepted many removals: a property of ours (section 4.5).
 pub(super) const ACCEPTED: [&[u8]; 3] = [b"accepted", b"anyns", b"ext"];
 
+/// Where a catalog says that removals wait for an operator: a property of ours.
+pub(super) const WAITS: [&[u8]; 3] = [b"waits", b"anyns", b"ext"];
+
 /// Below this, by its first label, a catalog says in which version a zone was removed: a property of ours.
 pub(super) const REMOVED: [&[u8]; 3] = [b"removed", b"anyns", b"ext"];
 
@@ -106,6 +109,13 @@ pub fn removed_into(batch: &mut RecordBatch, label: &[u8], serial: Serial) {
     let Ok(owner) = Name::from_text(&path, &batch.origin().clone()) else { return };
     let text = serial.0.to_string();
     push(batch, &owner, RecordType::TXT, &[&[text.len() as u8], text.as_bytes()].concat());
+}
+
+/// Adds that removals wait for an operator. Left out where the name of the catalog leaves no room: then what waits is not known after a
+/// restart.
+pub fn waits_into(batch: &mut RecordBatch) {
+    let Ok(owner) = Name::from_text(&WAITS.join(&b"."[..]), &batch.origin().clone()) else { return };
+    push(batch, &owner, RecordType::TXT, b"\x011");
 }
 
 fn push(batch: &mut RecordBatch, owner: &Name, record_type: RecordType, rdata: &[u8]) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{NodeRef, Zone};
 
-use super::produce::{ACCEPTED, REMOVED};
+use super::produce::{ACCEPTED, REMOVED, WAITS};
 
 /// Members of one catalog: ten times the largest that hosters publish.
 const MOST_MEMBERS: usize = 1_000_000;
@@ -21,6 +21,8 @@ pub struct CatalogZone {
     pub serial: Serial,
     /// The serial of the version in which its operator accepted many removals last: an anyns that produces it says so.
     pub accepted: Option<Serial>,
+    /// Whether removals wait for an operator: an anyns that produces it says so.
+    pub waits: bool,
     /// Its members, by their names.
     pub members: BTreeMap<Name, CatalogMember>,
     /// The serials of the versions in which zones were removed last, by the first label of each: an anyns that produces it says so.
@@ -95,7 +97,7 @@ impl CatalogZone {
         let depth = catalog.label_count();
         let mut nodes: BTreeMap<Box<[u8]>, (Option<Name>, CatalogMember)> = BTreeMap::new();
         let mut members = BTreeMap::new();
-        let (mut accepted, mut removed) = (None, BTreeMap::new());
+        let (mut accepted, mut waits, mut removed) = (None, false, BTreeMap::new());
         for node in zone.nodes() {
             let owner = node.owner();
             let labels: Vec<&[u8]> = owner.labels().collect();
@@ -118,6 +120,7 @@ impl CatalogZone {
                     }
                 }
                 path if is_path(path, ACCEPTED) => accepted = serial_of(node),
+                path if is_path(path, WAITS) => waits = node.set(RecordType::TXT).is_some(),
                 [label, path @ ..] if is_path(path, REMOVED) && removed.len() < MOST_MEMBERS => {
                     removed.extend(serial_of(node).map(|serial| (label.to_ascii_lowercase().into(), serial)));
                 }
@@ -132,7 +135,7 @@ impl CatalogZone {
             }
             members.insert(member, CatalogMember { label, ..properties });
         }
-        Ok(Self { name: catalog.clone(), serial: zone.serial(), accepted, members, removed })
+        Ok(Self { name: catalog.clone(), serial: zone.serial(), accepted, waits, members, removed })
     }
 }
 

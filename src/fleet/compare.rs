@@ -24,15 +24,10 @@ pub(super) struct BucketSums {
     made: Vec<u64>,
 }
 
-/// What a POP serves of a zone; an older anyns does not tell the content.
+/// What a POP serves of a zone: its name, its serial, and the start of the digest of its content, once that is made; an older anyns does
+/// not tell the content.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub(super) enum ToldServed {
-    /// Its name, serial, and the start of the digest of its content, once that is made.
-    WithContent(String, u32, Option<String>),
-    /// Its name and serial.
-    Serial(String, u32),
-}
+pub(super) struct ToldServed(String, u32, #[serde(default)] Option<String>);
 
 /// The buckets that are to be looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,6 +51,15 @@ impl BucketSums {
         self.serials.len() == BUCKETS
     }
 
+    /// The sums of these buckets.
+    pub(super) fn of_buckets(&self, buckets: &[u8]) -> Vec<[Option<u64>; 3]> {
+        let at = |bucket: &u8| {
+            let bucket = usize::from(*bucket);
+            [&self.serials, &self.contents, &self.made].map(|sums| sums.get(bucket).copied())
+        };
+        buckets.iter().map(at).collect()
+    }
+
     fn tells_contents(&self) -> bool {
         self.contents.len() == BUCKETS && self.made.len() == BUCKETS
     }
@@ -63,15 +67,15 @@ impl BucketSums {
 
 impl ToldServed {
     fn parts(&self) -> (&str, Served<'_>) {
-        match self {
-            Self::WithContent(zone, serial, content) => (zone, (*serial, content.as_deref())),
-            Self::Serial(zone, serial) => (zone, (*serial, None)),
-        }
+        let Self(zone, serial, content) = self;
+        (zone, (*serial, content.as_deref()))
     }
 }
 
-/// The buckets whose sums differ: those with other content under the same serials first, which no deploy in progress explains.
-pub(super) fn differing_buckets(pops: &[&BucketSums]) -> Buckets {
+/// The buckets whose sums differ: those with other content under the same serials first, which no deploy in progress explains. Of those in
+/// which nothing need be wrong the first ones from `first` on: the digest of a zone that changes all the time may never be current, and
+/// must not hide the others.
+pub(super) fn differing_buckets(pops: &[&BucketSums], first: u8) -> Buckets {
     let known: Vec<&BucketSums> = pops.iter().copied().filter(|sums| sums.is_known()).collect();
     let telling: Vec<&BucketSums> = known.iter().copied().filter(|sums| sums.tells_contents()).collect();
     let all = || 0..=u8::MAX;
@@ -82,10 +86,12 @@ pub(super) fn differing_buckets(pops: &[&BucketSums]) -> Buckets {
         let bucket = usize::from(bucket);
         telling.iter().all(|sums| sums.made.get(bucket) == sums.serials.get(bucket))
     };
-    let (certain, uncertain): (Vec<u8>, Vec<u8>) =
+    let (certain, mut uncertain): (Vec<u8>, Vec<u8>) =
         all().filter(diverging).partition(|bucket| is_made(*bucket));
     let mut asked: Vec<u8> = certain.into_iter().chain(all().filter(|bucket| lagging(*bucket))).collect();
     let more = asked.len() > MOST_BUCKETS;
+    let before = uncertain.partition_point(|bucket| *bucket < first);
+    uncertain.rotate_left(before);
     asked.extend(uncertain.into_iter().take(MOST_UNCERTAIN));
     asked.truncate(MOST_BUCKETS);
     Buckets { asked, more }
@@ -96,14 +102,15 @@ fn differs(pops: &[&BucketSums], bucket: u8, sums: impl Fn(&BucketSums) -> &Vec<
     pops.iter().any(|pop| pops.first().is_some_and(|first| at(pop) != at(first)))
 }
 
-/// The zones that differ, those with other content under the same serial first, then by name; `listings` has what is served in some
-/// buckets by POP.
+/// The zones that differ, those with other content under the same serial first, then by name; `listings` has what is
+/// served in some buckets, and `pops` the place of each POP's list there.
 pub(super) fn differences(
-    listings: &[(String, Vec<ToldServed>)],
+    pops: &[(&str, usize)],
+    listings: &[Vec<ToldServed>],
     most: usize,
 ) -> (Vec<ZoneDifference>, bool) {
     let mut zones: BTreeMap<String, Vec<Option<Served<'_>>>> = BTreeMap::new();
-    for (index, (_, served)) in listings.iter().enumerate() {
+    for (index, served) in listings.iter().enumerate() {
         for (zone, served) in served.iter().map(ToldServed::parts) {
             let row = zones.entry(zone.to_ascii_lowercase()).or_insert_with(|| vec![None; listings.len()]);
             if let Some(place) = row.get_mut(index) {
@@ -115,13 +122,13 @@ pub(super) fn differences(
         let serial = |served: &Option<Served<'_>>| served.map(|(serial, _)| serial);
         let is_lagging = row.iter().any(|served| serial(served) != row.first().and_then(serial));
         let diverged = diverged(&row);
-        let pops = || listings.iter().map(|(pop, _)| pop.clone()).zip(&row);
+        let pops = || pops.iter().map(|(pop, at)| ((*pop).to_owned(), row.get(*at).copied().flatten()));
         let contents = pops().filter_map(|(pop, served)| {
-            let (serial, content) = (*served)?;
+            let (serial, content) = served?;
             Some((pop, short(content.filter(|_| diverged.contains(&serial))?)))
         });
         let contents: Vec<(String, String)> = contents.collect();
-        let serials = pops().map(|(pop, served)| (pop, serial(served))).collect();
+        let serials = pops().map(|(pop, served)| (pop, serial(&served))).collect();
         let zone = short(&zone);
         (is_lagging || !contents.is_empty()).then_some(ZoneDifference { zone, serials, contents })
     });
@@ -162,7 +169,7 @@ mod tests {
     fn buckets_that_differ_are_found_and_a_pop_without_sums_is_left_out() {
         let same = sums(&[], &[], &[]);
         let lags = sums(&[(3, 8), (255, 9)], &[(3, 8), (255, 9)], &[]);
-        let of = |pops: &[&BucketSums]| differing_buckets(pops);
+        let of = |pops: &[&BucketSums]| differing_buckets(pops, 0);
         let asked = |asked: &[u8]| Buckets { asked: asked.to_vec(), more: false };
         let silent = BucketSums::default();
         assert_eq!(of(&[]), asked(&[]));
@@ -182,41 +189,46 @@ mod tests {
         let all: Vec<usize> = (0..BUCKETS).collect();
         let contents: Vec<(usize, u64)> = all.iter().map(|bucket| (*bucket, 0)).collect();
         let begins = sums(&[], &contents, &all);
-        assert_eq!(differing_buckets(&[&same, &begins]), Buckets { asked: vec![0, 1], more: false });
+        let from = |first, pops: &[&BucketSums]| {
+            (differing_buckets(pops, first).asked, differing_buckets(pops, first).more)
+        };
+        assert_eq!(from(0, &[&same, &begins]), (vec![0, 1], false));
+        assert_eq!(from(200, &[&same, &begins]), (vec![200, 201], false), "others in their turn");
+        assert_eq!(from(255, &[&same, &begins]), (vec![255, 0], false));
         // But for one whose digests are all made.
         let but_one = sums(&[], &contents, &all[..255]);
-        assert_eq!(differing_buckets(&[&same, &but_one]), Buckets { asked: vec![255, 0, 1], more: false });
+        assert_eq!(from(0, &[&same, &but_one]), (vec![255, 0, 1], false));
         let many = sums(&[], &contents, &[]);
-        let found = differing_buckets(&[&same, &many]);
+        let found = differing_buckets(&[&same, &many], 100);
         assert!(found.more && found.asked == [0, 1, 2, 3, 4, 5, 6, 7], "{found:?}");
     }
 
     #[test]
+    fn pops_with_the_same_sums_in_the_buckets_that_are_asked_are_alike() {
+        let (same, other) = (sums(&[], &[], &[]), sums(&[(9, 1)], &[], &[]));
+        let older = BucketSums { contents: Vec::new(), made: Vec::new(), ..same.clone() };
+        let of = |sums: &BucketSums| (sums.of_buckets(&[3]), sums.of_buckets(&[3, 9]));
+        assert!(of(&same).0 == of(&other).0 && of(&same).1 != of(&other).1);
+        assert_ne!(of(&same).0, of(&older).0);
+    }
+
+    #[test]
     fn zones_that_differ_are_named_those_with_other_content_first() {
-        let listing = |pop: &str, zones: &[(&str, u32, &str)]| {
-            let zone = |(zone, serial, content): &(&str, u32, &str)| match *content {
-                "older" => ToldServed::Serial((*zone).to_owned(), *serial),
-                content => ToldServed::WithContent(
-                    (*zone).to_owned(),
-                    *serial,
-                    Some(content.to_owned()).filter(|content| !content.is_empty()),
-                ),
+        let listing = |zones: &[(&str, u32, &str)]| {
+            let zone = |(zone, serial, content): &(&str, u32, &str)| {
+                let content = Some((*content).to_owned()).filter(|content| !content.is_empty());
+                ToldServed((*zone).to_owned(), *serial, content)
             };
-            (pop.to_owned(), zones.iter().map(zone).collect::<Vec<_>>())
+            zones.iter().map(zone).collect::<Vec<_>>()
         };
         let listings = [
-            listing(
-                "ams1",
-                &[("a.", 1, "x"), ("b.", 2, "x"), ("c.", 3, "x"), ("d.", 4, "x"), ("e.", 5, "x")],
-            ),
-            listing("fra1", &[("A.", 1, "x"), ("b.", 1, "y"), ("d.", 4, "y"), ("e.", 5, "")]),
-            listing(
-                "sin1",
-                &[("a.", 1, "older"), ("b.", 2, "z"), ("c.", 3, "x"), ("d.", 4, "older"), ("e.", 5, "x")],
-            ),
+            listing(&[("a.", 1, "x"), ("b.", 2, "x"), ("c.", 3, "x"), ("d.", 4, "x"), ("e.", 5, "x")]),
+            listing(&[("A.", 1, "x"), ("b.", 1, "y"), ("d.", 4, "y"), ("e.", 5, "")]),
+            listing(&[("a.", 1, ""), ("b.", 2, "z"), ("c.", 3, "x"), ("d.", 4, ""), ("e.", 5, "x")]),
         ];
-        let (found, is_cut) = differences(&listings, 3);
         let pops = ["ams1", "fra1", "sin1"];
+        let each = [("ams1", 0), ("fra1", 1), ("sin1", 2)];
+        let (found, is_cut) = differences(&each, &listings, 3);
         let row = |zone: &str, serials: [Option<u32>; 3], contents: &[(usize, &str)]| ZoneDifference {
             zone: zone.into(),
             serials: pops.map(str::to_owned).into_iter().zip(serials).collect(),
@@ -229,8 +241,15 @@ mod tests {
         ];
         assert_eq!(found, rows);
         assert!(!is_cut);
-        let (found, is_cut) = differences(&listings, 1);
+        let (found, is_cut) = differences(&each, &listings, 1);
         assert_eq!((found.as_slice(), is_cut), (&rows[..1], true));
+        // One list stands for several POPs.
+        let (found, _) = differences(&[("sin1", 1), ("ams1", 0), ("fra1", 1)], &listings[..2], 3);
+        let serials =
+            [("sin1".to_owned(), Some(4)), ("ams1".to_owned(), Some(4)), ("fra1".to_owned(), Some(4))];
+        assert_eq!((found[0].zone.as_str(), &found[0].serials[..]), ("d.", &serials[..]));
+        let contents = [("sin1", "y"), ("ams1", "x"), ("fra1", "y")];
+        assert_eq!(found[0].contents, contents.map(|(pop, content)| (pop.to_owned(), content.to_owned())));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! The fleet as text: what is wrong first. Control characters never reach the terminal.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix};
 use crate::control::{aligned, one_line};
+
+/// POPs that are named of those that serve the same.
+const MOST_NAMED: usize = 5;
 
 /// The report as lines: the POPs, what is wrong with them, and the zones that differ.
 #[must_use]
@@ -25,17 +29,14 @@ pub fn render(report: &FleetReport) -> String {
         text.push_str(&aligned(&[vec![one_line(&line)]]));
     }
     for difference in &report.differing {
-        let serial = |(pop, serial): &(String, Option<u32>)| {
-            format!("{pop} {}", serial.map_or("none".to_owned(), |serial| serial.to_string()))
-        };
         if !difference.contents.is_empty() {
             let content = |(pop, content): &(String, String)| {
                 let known = difference.serials.iter().find(|(name, _)| name == pop);
                 let serial = known.and_then(|(_, serial)| *serial).unwrap_or_default();
-                format!("{pop} {serial} digest {}", one_line(content))
+                (pop.clone(), format!("{serial} digest {}", one_line(content)))
             };
-            let contents: Vec<String> = difference.contents.iter().map(content).collect();
-            let line = format!("! {}: same serial, other content: {}", difference.zone, contents.join(", "));
+            let contents = grouped(difference.contents.iter().map(content));
+            let line = format!("! {}: same serial, other content: {contents}", difference.zone);
             text.push_str(&aligned(&[vec![one_line(&line)]]));
         }
         if difference
@@ -43,8 +44,11 @@ pub fn render(report: &FleetReport) -> String {
             .iter()
             .any(|(_, serial)| Some(serial) != difference.serials.first().map(|(_, it)| it))
         {
-            let serials: Vec<String> = difference.serials.iter().map(serial).collect();
-            let line = format!("! {} differs: {}", difference.zone, serials.join(", "));
+            let serial = |(pop, serial): &(String, Option<u32>)| {
+                (pop.clone(), serial.map_or("none".to_owned(), |serial| serial.to_string()))
+            };
+            let line =
+                format!("! {} differs: {}", difference.zone, grouped(difference.serials.iter().map(serial)));
             text.push_str(&aligned(&[vec![one_line(&line)]]));
         }
     }
@@ -52,6 +56,24 @@ pub fn render(report: &FleetReport) -> String {
         let _ = writeln!(text, "  ! and more zones may differ");
     }
     text
+}
+
+/// What POPs serve, and which POPs; what fewer serve stands first, because a line has a bound.
+fn grouped(served: impl Iterator<Item = (String, String)>) -> String {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (pop, what) in served {
+        groups.entry(what).or_default().push(pop);
+    }
+    let mut groups: Vec<(String, Vec<String>)> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, pops)| pops.len());
+    let group = |(what, pops): (String, Vec<String>)| {
+        let named = pops.get(..pops.len().min(MOST_NAMED)).unwrap_or_default().join(", ");
+        match pops.len().saturating_sub(MOST_NAMED) {
+            0 => format!("{what} at {named}"),
+            more => format!("{what} at {named} and {more} more"),
+        }
+    };
+    groups.into_iter().map(group).collect::<Vec<_>>().join("; ")
 }
 
 fn row(pop: &PopSummary) -> Vec<String> {
@@ -155,14 +177,14 @@ mod tests {
              \x20 ams1  OK         announce at 2 of 2  12               1234 queries/s  0.1.0\n\
              \x20 ! sin1: no answer within 1s \u{fffd}[2J\n\
              \x20 ! fra1: zone a. is refused\n\
-             \x20 ! a. differs: ams1 2, fra1 none\n\
+             \x20 ! a. differs: 2 at ams1; none at fra1\n\
              \x20 ! and more zones may differ\n"
         );
         assert_eq!(report.exit_code(), 1);
         report.differing[0].serials[1].1 = Some(2);
         report.differing[0].contents = vec![("ams1".into(), "01".into()), ("fra1".into(), "02".into())];
         let text = render(&report);
-        let line = "\n  ! a.: same serial, other content: ams1 2 digest 01, fra1 2 digest 02\n";
+        let line = "\n  ! a.: same serial, other content: 2 digest 01 at ams1; 2 digest 02 at fra1\n";
         assert!(text.contains(line) && !text.contains("differs:"), "{text}");
         let well = FleetReport {
             pops: vec![pop("ams1", "ok")],
@@ -179,6 +201,26 @@ mod tests {
         assert!(render(&report_of_late).contains("announce at 2 of 2, last resort (4h)"));
         report = FleetReport { pops: vec![pop("ams1", "ok")], ..FleetReport::default() };
         assert_eq!(report.exit_code(), 0);
+    }
+
+    #[test]
+    fn the_pop_that_differs_from_many_stands_first() {
+        let name = |pop: usize| format!("pop{pop}");
+        let mut difference = ZoneDifference {
+            zone: "a.".into(),
+            serials: (0..100).map(|pop| (name(pop), Some(if pop == 77 { 1 } else { 2 }))).collect(),
+            contents: Vec::new(),
+        };
+        let line = |difference: &ZoneDifference| {
+            render(&FleetReport { differing: vec![difference.clone()], ..FleetReport::default() })
+        };
+        let named = "at pop0, pop1, pop2, pop3, pop4 and 94 more\n";
+        assert!(line(&difference).contains(&format!("! a. differs: 1 at pop77; 2 {named}")));
+        difference.serials.iter_mut().for_each(|(_, serial)| *serial = Some(2));
+        let content = |pop| if pop == 77 { "ff" } else { "00" };
+        difference.contents = (0..100).map(|pop| (name(pop), content(pop).to_owned())).collect();
+        let text = line(&difference);
+        assert!(text.contains(&format!(": 2 digest ff at pop77; 2 digest 00 {named}")), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use super::survey::{Clients, MOST_DOCUMENT};
@@ -21,7 +21,7 @@ pub type LastAnswer<'a, T> = Option<(Duration, Result<&'a T, &'a String>)>;
 pub struct Rounds<T> {
     /// Who is asked.
     names: Vec<String>,
-    asking: JoinSet<(usize, Result<T, String>)>,
+    asking: JoinSet<(usize, Instant, Result<T, String>)>,
     pops: Vec<Asked<T>>,
 }
 
@@ -46,23 +46,34 @@ impl<T: DeserializeOwned + Send + 'static> Rounds<T> {
             *self = Self { names, ..Self::default() };
             self.pops.resize_with(clients.len(), || Asked { waits: false, last: None });
         }
+        // One that has answered since the last turn is asked in this one.
+        while let Some(done) = self.asking.try_join_next() {
+            self.take(done);
+        }
         for (index, pop) in self.pops.iter_mut().enumerate().filter(|(_, pop)| !pop.waits) {
             let (clients, path) = (clients.clone(), path.to_owned());
             pop.waits = true;
-            self.asking.spawn(async move { (index, ask(&clients, index, &path).await) });
+            self.asking.spawn(async move {
+                let answer = ask(&clients, index, &path).await;
+                (index, Instant::now(), answer)
+            });
         }
         while let Ok(Some(done)) = timeout_at(until, self.asking.join_next()).await {
-            match done {
-                Ok((index, answer)) => {
-                    if let Some(pop) = self.pops.get_mut(index) {
-                        *pop = Asked { waits: false, last: Some((Instant::now(), answer)) };
-                    }
+            self.take(done);
+        }
+    }
+
+    fn take(&mut self, done: Result<(usize, Instant, Result<T, String>), JoinError>) {
+        match done {
+            Ok((index, at, answer)) => {
+                if let Some(pop) = self.pops.get_mut(index) {
+                    *pop = Asked { waits: false, last: Some((at, answer)) };
                 }
-                // A panic: whose it was is not known, so all are asked again.
-                Err(_) => {
-                    self.asking.abort_all();
-                    self.pops.iter_mut().for_each(|pop| pop.waits = false);
-                }
+            }
+            // A panic: whose it was is not known, so all are asked again.
+            Err(_) => {
+                self.asking.abort_all();
+                self.pops.iter_mut().for_each(|pop| pop.waits = false);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! All POPs asked at the same time.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -23,6 +24,8 @@ pub(super) const DOCUMENT_PATH: &str = "/api/v1/pop?most=0";
 pub(super) const MOST_DOCUMENT: usize = 1 << 20;
 /// Octets of what is served in some buckets at most: that of some million zones.
 const MOST_SERIALS: usize = 8 << 20;
+/// POPs that are asked for the same list, one after the other: the first may fail meanwhile.
+const MOST_ASKED: usize = 2;
 /// The most zones of a report.
 pub(super) const MOST_DIFFERING: usize = 50;
 
@@ -35,6 +38,14 @@ pub(super) type Answered<'a> = Result<&'a PopDocument, String>;
 /// By POP, its sums by bucket: what differences are found from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Basis(Vec<(String, BucketSums)>);
+
+#[cfg(test)]
+impl Basis {
+    /// One POP, without sums.
+    pub(super) fn of_one_pop(name: &str) -> Self {
+        Self(vec![(name.to_owned(), BucketSums::default())])
+    }
+}
 
 /// What a look at the zones of some buckets found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,9 +75,8 @@ pub fn alone(document: Result<&PopDocument, (String, String)>) -> FleetReport {
     FleetReport { pops, ..FleetReport::default() }
 }
 
-/// Asks all POPs once; done after `limit` at the latest.
+/// Asks all POPs once, and then for what differs; each answer may take `limit`.
 pub async fn survey(clients: &Clients, limit: Duration) -> FleetReport {
-    let until = Instant::now() + limit;
     let answers = join_all(clients.iter().map(|(_, client)| async move {
         let client = client.as_ref().map_err(|error| with_causes(error))?;
         let document = client.document::<PopDocument>(DOCUMENT_PATH, MOST_DOCUMENT, limit).await;
@@ -79,7 +89,7 @@ pub async fn survey(clients: &Clients, limit: Duration) -> FleetReport {
     });
     let answers: Vec<Answered<'_>> = answers.collect();
     let (mut report, basis) = summarize(clients, &answers);
-    let found = look(clients, &basis, until.saturating_duration_since(Instant::now())).await;
+    let found = look(clients, &basis, limit).await;
     (report.differing, report.more_differ) = (found.zones, found.more);
     report.sort();
     report
@@ -115,27 +125,38 @@ pub(super) fn summarize(clients: &Clients, answers: &[Answered<'_>]) -> (FleetRe
     (report, Basis(known.into_iter().map(sums).filter(|(_, sums)| sums.is_known()).collect()))
 }
 
-/// Asks what is served in the buckets whose sums differ; done after `limit` at the latest.
+/// Asks what is served in the buckets whose sums differ; each answer may take `limit`.
 pub(super) async fn look(clients: &Clients, basis: &Basis, limit: Duration) -> Differences {
     let sums: Vec<&BucketSums> = basis.0.iter().map(|(_, sums)| sums).collect();
-    let buckets = differing_buckets(&sums);
+    let buckets = differing_buckets(&sums, fastrand::u8(..));
     if buckets.asked.is_empty() {
         return Differences { is_whole: true, ..Differences::default() };
     }
     let list: Vec<String> = buckets.asked.iter().map(ToString::to_string).collect();
     let path = format!("/api/v1/serials?contents=1&buckets={}", list.join(","));
-    let known = |name: &str| basis.0.iter().any(|(known, _)| known == name);
-    let asked = clients.iter().filter(|(name, _)| known(name));
-    let asked = asked.filter_map(|(name, client)| Some((name, client.as_ref().ok()?)));
-    let listings = join_all(asked.map(|(name, client)| async {
-        let served = client.document::<Vec<ToldServed>>(&path, MOST_SERIALS, limit).await.ok()?;
-        Some((name.clone(), served))
+    // POPs with the same sums serve the same there: one tells it for all of them.
+    let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for (name, sums) in &basis.0 {
+        groups.entry(sums.of_buckets(&buckets.asked)).or_default().push(name);
+    }
+    let groups: Vec<Vec<&str>> = groups.into_values().collect();
+    let client = |asked: &&str| clients.iter().find(|(name, _)| name == asked)?.1.as_ref().ok();
+    let listings = join_all(groups.iter().map(|group| async {
+        for client in group.iter().filter_map(client).take(MOST_ASKED) {
+            if let Ok(served) = client.document::<Vec<ToldServed>>(&path, MOST_SERIALS, limit).await {
+                return Some(served);
+            }
+        }
+        None
     }))
     .await;
-    // A POP that answers no more is not compared, and seen in the next survey.
+    // POPs that answer no more are not compared, and seen in the next survey.
     let is_whole = listings.iter().all(Option::is_some);
-    let listings: Vec<_> = listings.into_iter().flatten().collect();
-    let (zones, is_cut) = differences(&listings, MOST_DIFFERING);
+    let (groups, listings): (Vec<_>, Vec<_>) =
+        groups.into_iter().zip(listings).filter_map(|(group, listing)| Some((group, listing?))).unzip();
+    let group_of = |name: &str| groups.iter().position(|group| group.contains(&name));
+    let pops = basis.0.iter().filter_map(|(name, _)| Some((name.as_str(), group_of(name)?)));
+    let (zones, is_cut) = differences(&pops.collect::<Vec<_>>(), &listings, MOST_DIFFERING);
     Differences { zones, more: buckets.more || is_cut || !is_whole, is_whole }
 }
 

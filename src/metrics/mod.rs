@@ -52,9 +52,6 @@ pub const MOST_NAMES: usize = 64 * 1024;
 /// Zones that have a count of queries at most: what the sketches of eight workers hold if no two have a zone in common.
 pub const MOST_BUSY: usize = 256;
 
-/// Targets of NOTIFYs that have samples of their own at most: with five each a scrape stays small. The others are `other`.
-pub const MOST_TARGETS: usize = 100;
-
 /// Everything there is to tell, in this format.
 #[must_use]
 pub fn render(status: &Status, counters: &Counters, facts: &Facts, format: Format) -> String {

@@ -54,7 +54,7 @@ async fn reply_to<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) ->
         _ if method == Method::GET && path.starts_with("/events/") => {
             events::stream(state, guest.place(), path, query).unwrap_or_else(api::not_found)
         }
-        _ if path.starts_with("/events/") => {
+        "/events/fleet" | "/events/pop" | "/events/zone" => {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "events are read with GET");
             reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
             reply

@@ -102,6 +102,7 @@ fn hostile(alone: &Alone) {
         (format!("GET /events/zone?zone=*x* HTTP/1.1\r\n{host}\r\n"), 400),
         (format!("GET /events/zone?zone=bad HTTP/1.1\r\n{host}\r\n"), 400),
         (format!("HEAD /events/fleet HTTP/1.1\r\n{host}\r\n"), 405),
+        (format!("HEAD /events/nosuch HTTP/1.1\r\n{host}\r\n"), 404),
         (format!("GET /healthz HTTP/1.1\r\n{host}{host}\r\n"), 400),
         (format!("GET /../../etc/passwd HTTP/1.1\r\n{host}\r\n"), 404),
         (format!("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n{host}\r\n"), 404),

@@ -51,7 +51,7 @@ pub struct Transfers {
 /// A certificate that is shown to others; of several of one use the one that ends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownCertificate {
-    /// What it is used for: `transfer.tls` is shown to secondaries, `transfer.client` to primaries.
+    /// What it is used for: `transfer.tls` is shown to secondaries, `transfer.client` to primaries and canaries.
     pub purpose: &'static str,
     /// When it is valid.
     pub validity: CertificateValidity,
@@ -62,7 +62,7 @@ impl ShownCertificate {
     #[must_use]
     pub fn warning(&self, now: SystemTime) -> Option<String> {
         let whose = match self.purpose {
-            "transfer.client" => "shown to primaries",
+            "transfer.client" => "shown to primaries and canaries",
             _ => "of [transfer.tls]",
         };
         Some(format!("the certificate {whose}: {}", self.validity.warning(now)?))

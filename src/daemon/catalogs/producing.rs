@@ -3,8 +3,8 @@
 //! Zones that are served flow in, a whole first version or a difference flows out. Zones that are configured and not served stay
 //! listed: a zone that is refused here is no reason to take it from the secondaries. Many that go at once, or within an hour, wait for an
 //! operator. A zone that was removed and is listed again has another label: it may be another zone, so the secondaries begin it anew (RFC
-//! 9432 section 5.4). Labels, and when zones were removed, stand in the catalog itself, so that a restart, or a standby that takes over,
-//! knows them.
+//! 9432 section 5.4). Labels, when zones were removed, and that removals wait, stand in the catalog itself, so that a restart, or a standby
+//! that takes over, knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::catalog::{
     CatalogZone, ListedMember, RecentRemovals, accepted_into, catalog_records, label_of, member_into,
-    removed_into, soa_into,
+    removed_into, soa_into, waits_into,
 };
 use crate::config::ProducedCatalog;
 use crate::publish::{Difference, Fault, Report};
@@ -48,6 +48,8 @@ struct Listed {
     /// `None`: there is no version yet.
     serial: Option<Serial>,
     accepted: Option<Serial>,
+    /// Whether removals wait.
+    waits: bool,
     members: BTreeMap<Name, ListedMember>,
     /// The serials of the versions in which zones were removed last, by the first label of each.
     removed: BTreeMap<Box<[u8]>, Serial>,
@@ -120,6 +122,7 @@ impl Producing {
             Listed {
                 serial: Some(read.serial),
                 accepted: read.accepted,
+                waits: read.waits,
                 removed: read.removed,
                 members: read
                     .members
@@ -153,7 +156,7 @@ impl Producing {
         let mut gone: Vec<Name> = gone.cloned().collect();
         let is_accepted = accepts.is_some() && accepts == self.held();
         self.recent.set_time(now);
-        let waiting = self.to_hold(&gone, listed.members.len());
+        let waiting = self.to_hold(&gone, listed);
         self.held = None;
         let was_held = listed.serial.is_some() && !waiting.is_empty();
         self.waiting = if is_accepted || !was_held { BTreeSet::new() } else { waiting };
@@ -165,7 +168,8 @@ impl Producing {
         }
         self.seen = Some(report.changes());
         self.fault = None;
-        if listed.serial.is_some() && wanted == listed.members {
+        let waits = !self.waiting.is_empty();
+        if listed.serial.is_some() && wanted == listed.members && waits == listed.waits {
             return Ok(None);
         }
         // RFC 1982: one more; the first is a time, so that it is later than any of a state directory that was lost.
@@ -174,7 +178,7 @@ impl Producing {
         let is_accepted = was_held && is_accepted;
         let accepted = if is_accepted { Some(serial) } else { listed.accepted };
         let removed = removed(listed, &wanted, (&gone, serial));
-        let next = Listed { serial: Some(serial), accepted, members: wanted, removed };
+        let next = Listed { serial: Some(serial), accepted, waits, members: wanted, removed };
         let version = match listed.serial {
             None => NewVersion::Whole(Box::new(whole(&self.settings.name, serial, &next)?)),
             Some(from) => {
@@ -186,14 +190,16 @@ impl Producing {
     }
 
     /// Which of the zones that are listed and are not to be any more wait for an operator: those that wait already, and all of them where
-    /// they are many, at once or within an hour.
-    fn to_hold(&self, gone: &[Name], listed: usize) -> BTreeSet<Name> {
+    /// they are many, at once or within an hour. After a restart nobody knows which of them waited: all do, if any did.
+    fn to_hold(&self, gone: &[Name], listed: &Listed) -> BTreeSet<Name> {
         let waits = |name: &&Name| self.waiting.contains(*name);
         let waiting: BTreeSet<Name> = gone.iter().filter(waits).cloned().collect();
+        let (waited, listed) = (listed.waits && self.waiting.is_empty(), listed.members.len());
         let (fresh, recent) = (gone.len() - waiting.len(), self.recent.count(&self.settings.name));
         let limit = self.settings.limit;
         let is_much = fresh > 0 && limit.is_much(fresh + recent, listed + recent);
-        match is_much || limit.is_exceeded(gone.len(), listed) {
+        let is_known = !waited || limit.percent >= 100;
+        match !is_known || is_much || limit.is_exceeded(gone.len(), listed) {
             true => gone.iter().cloned().collect(),
             false => waiting,
         }
@@ -351,6 +357,9 @@ fn difference(
     if listed.accepted != next.accepted {
         listed.accepted.map_or(Ok(()), |serial| accepted_into(&mut deleted, serial))?;
         next.accepted.map_or(Ok(()), |serial| accepted_into(&mut added, serial))?;
+    }
+    if listed.waits != next.waits {
+        waits_into(if next.waits { &mut added } else { &mut deleted });
     }
     let new = |from: &Listed, than: &Listed, to: &mut RecordBatch| {
         for (label, serial) in &from.removed {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::clock::rfc3339;
 use crate::control::{Cause, NotifyStatus};
-use crate::metrics::{MOST_TARGETS, OutwardFacts, RCODES, TargetNotifies};
-use crate::transfer::primary::{NotTaken, SendCounts, TargetFacts, TargetTable};
+use crate::metrics::{OutwardFacts, RCODES, TargetNotifies};
+use crate::transfer::primary::{AllTargets, NotTaken, SendCounts, TargetFacts, TargetTable};
 use crate::transfer::tsig::TsigCounts;
 use crate::update::UpdateCounts;
 use crate::wire::Name;
@@ -36,7 +36,7 @@ pub(in crate::daemon) struct OutwardSources {
 /// The targets of NOTIFYs, as they were when nobody was noting anything.
 #[derive(Debug, Default)]
 pub(super) struct TargetWatch {
-    known: Vec<TargetFacts>,
+    known: AllTargets,
 }
 
 impl TargetWatch {
@@ -52,8 +52,8 @@ impl TargetWatch {
         let late = |taken: &&TargetFacts, which: fn(&TargetFacts) -> &Option<NotTaken>| {
             which(taken).as_ref().is_some_and(|it| is_late(it, clock.instant()))
         };
-        let refusing: Vec<_> = self.known.iter().filter(|it| late(it, |it| &it.refusing)).collect();
-        let silent: Vec<_> = self.known.iter().filter(|it| late(it, |it| &it.silent)).collect();
+        let refusing: Vec<_> = self.known.each.iter().filter(|it| late(it, |it| &it.refusing)).collect();
+        let silent: Vec<_> = self.known.each.iter().filter(|it| late(it, |it| &it.silent)).collect();
         let refusing = alarm(
             "NOTIFYs that are refused",
             (&refusing, |it| it.refusing.as_ref()),
@@ -89,28 +89,39 @@ impl TargetWatch {
 }
 
 /// Targets with samples of their own, and one sum of the others.
-fn target_facts(known: &[TargetFacts], now: Instant) -> Vec<TargetNotifies> {
-    let one = |target: &TargetFacts| TargetNotifies {
-        target: target.address.to_string(),
-        taken: target.taken,
-        refused: target.refused,
-        unanswered: target.unanswered,
-        zones_refused: target.refusing.as_ref().map_or(0, |it| it.zones as u64),
-        zones_silent: target.silent.as_ref().filter(|it| is_late(it, now)).map_or(0, |it| it.zones as u64),
-    };
-    let mut facts: Vec<TargetNotifies> = known.iter().map(one).collect();
-    let others = facts.split_off(facts.len().min(MOST_TARGETS));
-    let sum = |sum: TargetNotifies, other: TargetNotifies| TargetNotifies {
+fn target_facts(known: &AllTargets, now: Instant) -> Vec<TargetNotifies> {
+    let mut facts = Vec::new();
+    let mut others = TargetNotifies {
         target: "other".to_owned(),
-        taken: sum.taken + other.taken,
-        refused: sum.refused + other.refused,
-        unanswered: sum.unanswered + other.unanswered,
-        zones_refused: sum.zones_refused + other.zones_refused,
-        zones_silent: sum.zones_silent + other.zones_silent,
+        taken: known.gone.taken,
+        refused: known.gone.refused,
+        unanswered: known.gone.unanswered,
+        zones_refused: 0,
+        zones_silent: 0,
     };
-    facts.extend(
-        others.into_iter().reduce(sum).map(|others| TargetNotifies { target: "other".to_owned(), ..others }),
-    );
+    let mut has_others = known.gone != Default::default();
+    for target in &known.each {
+        let silent = target.silent.as_ref().filter(|it| is_late(it, now));
+        let one = TargetNotifies {
+            target: target.address.to_string(),
+            taken: target.counts.taken,
+            refused: target.counts.refused,
+            unanswered: target.counts.unanswered,
+            zones_refused: target.refusing.as_ref().map_or(0, |it| it.zones as u64),
+            zones_silent: silent.map_or(0, |it| it.zones as u64),
+        };
+        if target.is_told_apart {
+            facts.push(one);
+            continue;
+        }
+        has_others = true;
+        others.taken += one.taken;
+        others.refused += one.refused;
+        others.unanswered += one.unanswered;
+        others.zones_refused += one.zones_refused;
+        others.zones_silent += one.zones_silent;
+    }
+    facts.extend(has_others.then_some(others));
     facts
 }
 

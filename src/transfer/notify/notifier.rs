@@ -24,19 +24,26 @@ pub struct Pauses {
     pub first: Duration,
     /// What doubling never exceeds.
     pub longest: Duration,
-    /// NOTIFYs of one serial to one target; then its own refresh timer has to do.
+    /// NOTIFYs of one serial to one target; then it is told in vain.
     pub most: u32,
-    /// After each refusal of one serial; after the last of them the target is told no more. A secondary that learns of the zone by a
+    /// After each refusal of one serial; after the last of them the target is told in vain. A secondary that learns of the zone by a
     /// catalog refuses the NOTIFY that comes before the catalog does.
     pub refused: [Duration; 2],
+    /// After a target was told in vain, until it is told once more; it doubles.
+    pub again: Duration,
+    /// What that doubling never exceeds.
+    pub longest_again: Duration,
 }
 
 impl Default for Pauses {
-    /// A second: a lost datagram delays a change by no more. A minute is what RFC 1996 section 3.6 suggests. Ten make eight
-    /// minutes: longer than a restart of a secondary.
+    /// A second: a lost datagram delays a change by no more. A minute is what RFC 1996 section 3.6 suggests. Ten make five
+    /// minutes: longer than a restart of a secondary. Then one leaves after five minutes, and after an hour at most: what is known of a
+    /// target is not much older than its outage was long.
     fn default() -> Self {
         let refused = [Duration::from_secs(5), Duration::from_secs(30)];
-        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60), most: 10, refused }
+        let (again, longest_again) = (Duration::from_secs(300), Duration::from_secs(3600));
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(60));
+        Self { first, longest, most: 10, refused, again, longest_again }
     }
 }
 
@@ -75,7 +82,7 @@ pub struct TargetStatus {
     pub acknowledged: Option<Serial>,
     /// The serial that it has not answered for, and how many NOTIFYs were sent.
     pub pending: Option<(Serial, u32)>,
-    /// The serial that it never answered for: given up.
+    /// The serial that it was told of in vain; it is told once more from time to time.
     pub given_up: Option<Serial>,
     /// The RCODE of its last answer, if it was an error, and since when it answers with errors alone.
     pub refused: Option<(u8, Instant)>,
@@ -102,6 +109,8 @@ struct TargetState {
     queued: Option<QueuePlace>,
     /// How often it has refused this serial.
     refusals: usize,
+    /// How often it was told of this serial in vain.
+    vain: u32,
 }
 
 impl TargetState {
@@ -109,6 +118,18 @@ impl TargetState {
     fn is_to_queue(&self) -> bool {
         let Some((_, sent)) = self.status.pending else { return false };
         self.queued.is_none_or(|place| place.is_again && sent == 0)
+    }
+
+    /// When something is to be done for it.
+    fn due(&self) -> Option<Instant> {
+        (self.is_to_queue() || self.status.given_up.is_some()).then_some(self.due)
+    }
+
+    /// It was told in vain: when it is told once more.
+    fn give_up(&mut self, now: Instant, pauses: &Pauses) {
+        self.status.given_up = self.status.pending.take().map(|(serial, _)| serial);
+        let pause = pauses.again.saturating_mul(1 << self.vain.min(16)).min(pauses.longest_again);
+        (self.due, self.vain) = (now + pause, self.vain.saturating_add(1));
     }
 }
 
@@ -129,6 +150,7 @@ impl Notifier {
             due: now,
             queued: None,
             refusals: 0,
+            vain: 0,
         };
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
@@ -142,24 +164,33 @@ impl Notifier {
                 continue;
             };
             (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
-            (state.told, state.due, state.refusals) = (Some(serial), now, 0);
+            (state.told, state.due, state.refusals, state.vain) = (Some(serial), now, 0, 0);
         }
     }
 
     /// When [`Notifier::wake`] is due; `None` if no target is to be told anything, or those that are wait for a slot.
     pub fn due(&self) -> Option<Instant> {
-        self.targets.iter().filter(|state| state.is_to_queue()).map(|state| state.due).min()
+        self.targets.iter().filter_map(TargetState::due).min()
     }
 
-    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that were told in vain for the last time.
+    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that were told in vain for the first
+    /// time and did not answer.
     pub fn wake(&mut self, now: Instant, mut queue: impl FnMut(DueTarget) -> QueuePlace) -> Vec<SocketAddr> {
         let mut given_up = Vec::new();
         for (target, state) in self.targets.iter_mut().enumerate() {
-            let is_due = state.is_to_queue() && state.due <= now;
-            let Some((serial, sent)) = state.status.pending.filter(|_| is_due) else { continue };
+            if state.due().is_none_or(|due| due > now) {
+                continue;
+            }
+            if let Some(serial) = state.status.given_up.take() {
+                // Once, not as often as at first.
+                state.status.pending = Some((serial, self.pauses.most.saturating_sub(1)));
+            }
+            let Some((_, sent)) = state.status.pending.filter(|_| state.is_to_queue()) else { continue };
             if sent >= self.pauses.most {
-                (state.status.pending, state.status.given_up) = (None, Some(serial));
-                given_up.push(state.status.target.address);
+                if state.vain == 0 {
+                    given_up.push(state.status.target.address);
+                }
+                state.give_up(now, &self.pauses);
                 continue;
             }
             let (address, withdrawn) = (state.status.target.address, state.queued.take());
@@ -193,13 +224,25 @@ impl Notifier {
         self.targets.iter().filter_map(|state| Some((state.status.target.address, state.queued?)))
     }
 
-    /// The response of a target; false if it is to another ID, and counts nothing.
+    /// A target answers again: what it was told in vain is told once more.
+    pub fn told_again(&mut self, address: SocketAddr, now: Instant) {
+        for state in self.targets.iter_mut().filter(|state| state.status.target.address == address) {
+            if let Some(serial) = state.status.given_up.take() {
+                (state.status.pending, state.due) = (Some((serial, 0)), now);
+            }
+        }
+    }
+
+    /// The response of a target; false if it is to an older NOTIFY: that says no more than that the target answers.
     pub fn answered(&mut self, target: usize, (id, rcode): (u16, u8), now: Instant) -> bool {
         let Some(state) = self.targets.get_mut(target) else { return false };
-        let Some((serial, sent)) = state.status.pending else { return false };
-        if state.id != id || sent == 0 {
+        let pending = state.status.pending.filter(|(_, sent)| *sent > 0);
+        let Some((serial, _)) = pending.filter(|_| state.id == id) else {
+            // A zone may change faster than an answer takes: then no answer is to the last NOTIFY.
+            state.status.unanswered = state.status.unanswered.and(pending).map(|_| now);
+            state.status.refused = state.status.refused.filter(|_| rcode != NOERROR);
             return false;
-        }
+        };
         let since = state.status.refused.map_or(now, |(_, since)| since);
         state.status.refused = (rcode != NOERROR).then_some((rcode, since));
         state.status.unanswered = None;
@@ -209,7 +252,7 @@ impl Notifier {
             SERVFAIL => {}
             _ => match self.pauses.refused.get(state.refusals) {
                 Some(pause) => (state.due, state.refusals) = (now + *pause, state.refusals + 1),
-                None => state.status.pending = None,
+                None => state.give_up(now, &self.pauses),
             },
         }
         true

@@ -41,4 +41,4 @@ pub use receivers::{Receivers, Updates};
 pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
 pub use source::{NoVersion, Source};
-pub use targets::{NotTaken, TargetFacts, TargetTable};
+pub use targets::{AllTargets, MOST_TOLD_APART, NotTaken, NotifyCounts, TargetFacts, TargetTable};

@@ -26,6 +26,8 @@ use super::source::Source;
 const MAX_RUNNING_NOTIFIES: usize = 512;
 /// How long an answer is waited for at most, if the next NOTIFY does not leave before.
 const WAIT: Duration = Duration::from_secs(10);
+/// Zones of which a target is told once more for each answer: as many as are under way to it at once.
+const MOST_UNHEARD: usize = 64;
 /// Octets of a response: a question, and a signature.
 const DATAGRAM: usize = 1232;
 
@@ -60,13 +62,16 @@ pub(super) struct Notifying {
     tasks: JoinSet<Answered>,
     /// The target of each task: one that panics leaves its slot, too.
     addresses: HashMap<tokio::task::Id, SocketAddr>,
+    /// By target the zones of which it was told without an answer: it is told of each once more when it answers.
+    unheard: HashMap<SocketAddr, BTreeSet<Name>>,
 }
 
 impl Notifying {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let slots = TargetSlots::new(MAX_RUNNING_NOTIFIES);
         let (zones, timers) = (HashMap::new(), BTreeSet::new());
-        Self { shared, zones, timers, slots, tasks: JoinSet::new(), addresses: HashMap::new() }
+        let (addresses, unheard) = (HashMap::new(), HashMap::new());
+        Self { shared, zones, timers, slots, tasks: JoinSet::new(), addresses, unheard }
     }
 
     /// Runs until nobody can send events any more.
@@ -122,13 +127,19 @@ impl Notifying {
         let configured = self.zones.values().flat_map(|(notifier, _)| notifier.status());
         let configured: HashSet<SocketAddr> = configured.map(|status| status.target.address).collect();
         self.slots.keep(&configured);
+        self.unheard.retain(|address, _| configured.contains(address));
         self.shared.targets.retain(|address| configured.contains(address));
     }
 
     fn forget(&mut self, name: &Name) {
         let Some((notifier, armed)) = self.zones.remove(name) else { return };
         notifier.queued().for_each(|(address, place)| self.slots.withdraw(address, place));
-        notifier.status().for_each(|status| self.shared.targets.forget(name, status.target.address));
+        for TargetStatus { target: Target { address, .. }, .. } in notifier.status() {
+            self.shared.targets.forget(name, *address);
+            if let Some(zones) = self.unheard.get_mut(address) {
+                zones.remove(name);
+            }
+        }
         if let Some(armed) = armed {
             self.timers.remove(&(armed, name.clone()));
         }
@@ -158,6 +169,7 @@ impl Notifying {
                 slots.wait(due.address, (&name, due.target), due.is_again)
             });
             for address in given_up {
+                self.unheard.entry(address).or_default().insert(name.clone());
                 log.write(address.ip(), |left_out| {
                     tracing::warn!(zone = %name, secondary = %address, left_out, "a secondary has not answered to its NOTIFYs: its own timers have to do");
                 });
@@ -182,11 +194,30 @@ impl Notifying {
             }
             let answer = (send.id, rcode);
             self.with(&zone, |notifier| {
-                notifier.answered(send.target, answer, Instant::now());
+                // The list of targets may be another one since.
+                let is_same =
+                    notifier.status().nth(send.target).is_some_and(|it| it.target.address == address);
+                if is_same {
+                    notifier.answered(send.target, answer, Instant::now());
+                }
             });
             self.note_target(&zone, send.target);
+            self.tell_unheard(address);
         }
         self.send_waiting();
+    }
+
+    /// A target answers: it is told of zones that it has not heard of.
+    fn tell_unheard(&mut self, address: SocketAddr) {
+        let Some(zones) = self.unheard.get_mut(&address) else { return };
+        let now = Instant::now();
+        let told: Vec<Name> = std::iter::from_fn(|| zones.pop_first()).take(MOST_UNHEARD).collect();
+        if zones.is_empty() {
+            self.unheard.remove(&address);
+        }
+        for name in told {
+            self.with(&name, |notifier| notifier.told_again(address, now));
+        }
     }
 
     /// Sends what has a slot.

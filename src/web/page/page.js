@@ -146,17 +146,30 @@ const zoneLink = (name) => h("a", { href: "#/zone/" + encodeURIComponent(name) }
 
 // ---- the fleet ------------------------------------------------------------------------------------------------
 
+const MOST_NAMED = 5;
+
+// What POPs serve, and which POPs; what fewer serve stands first.
+function grouped(served) {
+  const groups = new Map();
+  for (const [pop, what] of served) groups.set(what, [...(groups.get(what) || []), pop]);
+  const group = ([what, names]) => {
+    const more = names.length - MOST_NAMED;
+    return `${what} at ${names.slice(0, MOST_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  };
+  return [...groups].sort(([, one], [, other]) => one.length - other.length).map(group).join("; ");
+}
+
 // A line for other content under the same serial, and one for other serials.
 function differences({ zone, serials, contents }) {
   const lines = [];
   const serial = new Map(serials);
   if (contents.length) {
     lines.push(h("li", {}, zoneLink(zone), ": same serial, other content: "
-      + contents.map(([pop, content]) => `${pop} ${serial.get(pop)} digest ${content}`).join(", ")));
+      + grouped(contents.map(([pop, content]) => [pop, `${serial.get(pop)} digest ${content}`]))));
   }
   if (new Set(serial.values()).size > 1) {
     lines.push(h("li", {}, zoneLink(zone), " has different serials: "
-      + serials.map(([pop, number]) => `${pop} ${number === null ? "none" : number}`).join(", ")));
+      + grouped(serials.map(([pop, number]) => [pop, number === null ? "none" : number]))));
   }
   return lines;
 }

@@ -139,7 +139,7 @@ fn removals_within_an_hour_count_together_and_what_waits_goes_by_an_order_alone(
     names[..2].iter().for_each(|name| report.take_out(name));
     assert_eq!(members(&mut producing, &report, None, at(1)), Some(18));
     report.take_out(&names[2]);
-    assert_eq!(members(&mut producing, &report, None, at(2)), None);
+    assert_eq!(members(&mut producing, &report, None, at(2)), Some(18), "the catalog says that it waits");
     let held = producing.fact().held.unwrap();
     assert_eq!((held.count, &held.first), (1, &names[2]));
     // Others come meanwhile, and it waits on; also when the hour is over.
@@ -170,15 +170,60 @@ fn removals_that_wait_end_when_the_zones_are_back() {
     names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
     assert_eq!(next(&mut producing, &report), Some(10));
     names.iter().take(6).for_each(|name| report.take_out(name));
-    assert_eq!(next(&mut producing, &report), None);
+    assert_eq!(next(&mut producing, &report), Some(10));
     assert_eq!(producing.fact().held.map(|held| held.count), Some(6));
     // Some are back: the others wait on; then all are.
     report.put(names[0].clone(), zone(Vec::new()));
     assert_eq!(next(&mut producing, &report), None);
     assert_eq!(producing.fact().held.map(|held| held.count), Some(5));
     names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
-    assert_eq!(next(&mut producing, &report), None);
+    assert_eq!(next(&mut producing, &report), Some(10));
     assert_eq!((producing.fact().held, producing.fact().members), (None, 10));
+    assert_eq!(next(&mut producing, &report), None);
+}
+
+#[test]
+fn removals_that_wait_go_on_waiting_after_a_restart() {
+    let (mut producing, mut report) = (producing(), Report::default());
+    let names: Vec<Name> = (0..100).map(|number| name(&format!("z{number}.test."))).collect();
+    names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
+    let step = |producing: &mut Producing, report: &Report, accepts, served: Option<&Zone>| {
+        let (_, version) = next_at(producing, report, accepts, Instant::now()).expect("a version");
+        after(served, version)
+    };
+    let read = |zone: &Zone| CatalogZone::read(zone).unwrap();
+    let restarted = |served: &Zone, percent| {
+        let mut producing = self::producing();
+        (producing.listed, producing.settings.limit.percent) = (None, percent);
+        producing.restore(Some(&Arc::new(served.clone())));
+        producing
+    };
+    let mut served = step(&mut producing, &report, None, None);
+    // Eight go, and seven more within the hour: those wait.
+    names[..8].iter().for_each(|name| report.take_out(name));
+    served = step(&mut producing, &report, None, Some(&served));
+    assert_eq!((read(&served).members.len(), read(&served).waits), (92, false));
+    names[8..15].iter().for_each(|name| report.take_out(name));
+    served = step(&mut producing, &report, None, Some(&served));
+    assert_eq!((read(&served).members.len(), read(&served).waits), (92, true));
+    // Another process: seven of 92 are few, but wait; so does one more that is gone then.
+    producing = restarted(&served, 10);
+    report.take_out(&names[15]);
+    assert_eq!(next(&mut producing, &report), None, "nothing is new");
+    assert_eq!(producing.fact().held.map(|held| held.count), Some(8));
+    // What goes later is judged alone.
+    report.take_out(&names[16]);
+    served = step(&mut producing, &report, None, Some(&served));
+    assert_eq!((read(&served).members.len(), producing.fact().held.map(|held| held.count)), (91, Some(8)));
+    // Where nothing is to be held, nothing waits after a restart.
+    assert_eq!(next(&mut restarted(&served, 100), &report), Some(83));
+    let accepts = producing.held();
+    served = step(&mut producing, &report, accepts, Some(&served));
+    assert_eq!((read(&served).members.len(), read(&served).waits), (83, false));
+    // Nothing waited, so few go as ever.
+    producing = restarted(&served, 10);
+    report.take_out(&names[17]);
+    assert_eq!(next(&mut producing, &report), Some(82));
 }
 
 #[test]

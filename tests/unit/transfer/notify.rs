@@ -114,7 +114,8 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
     );
     it.answered(0, (first[0].id, 0), now);
     let mut waits = Vec::new();
-    while let Some(due) = it.due() {
+    while waits.len() < 10 {
+        let due = it.due().unwrap();
         waits.push((due - now).as_secs());
         now = due;
         let again = sends(&mut it, now);
@@ -123,6 +124,79 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
     let status: Vec<_> = it.status().cloned().collect();
     assert_eq!((status[0].acknowledged, status[1].given_up), (Some(Serial(5)), Some(Serial(5))));
+}
+
+/// Sends to one target that does not answer until it is given up; the time of that.
+fn told_in_vain(it: &mut Notifier, mut now: Instant) -> Instant {
+    it.changed(|_| Some(Serial(5)), now);
+    while it.status().next().unwrap().given_up.is_none() {
+        sends(it, now);
+        now = it.due().filter(|_| it.status().next().unwrap().given_up.is_none()).unwrap_or(now);
+    }
+    now
+}
+
+#[test]
+fn a_target_that_was_told_in_vain_is_told_once_more_again_and_again_until_it_answers() {
+    let start = Instant::now();
+    let mut it = notifier(start, 1);
+    let mut now = told_in_vain(&mut it, start);
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let due = it.due().unwrap();
+        waits.push((due - now).as_secs());
+        now = due;
+        assert_eq!(sends(&mut it, now).len(), 1, "one alone");
+        now = it.due().unwrap();
+        assert_eq!(sends(&mut it, now), vec![]);
+        assert_eq!(it.status().next().unwrap().unanswered, Some(start));
+    }
+    assert_eq!(waits, [300, 600, 1200, 2400, 3600, 3600]);
+    now = it.due().unwrap();
+    let last = sends(&mut it, now)[0];
+    assert!(it.answered(0, (last.id, 0), now));
+    let status = it.status().next().unwrap().clone();
+    assert_eq!((status.unanswered, status.acknowledged, it.due()), (None, Some(Serial(5)), None));
+}
+
+#[test]
+fn a_target_that_answers_again_is_told_at_once_of_what_it_was_told_in_vain() {
+    let start = Instant::now();
+    let mut it = notifier(start, 1);
+    let now = told_in_vain(&mut it, start);
+    it.told_again(([192, 0, 2, 9], 53).into(), now);
+    assert!(it.due().unwrap() > now, "another target");
+    it.told_again(([192, 0, 2, 0], 53).into(), now);
+    assert_eq!(it.due(), Some(now));
+    let send = sends(&mut it, now)[0];
+    assert_eq!((send.serial, send.pause), (Serial(5), Duration::from_secs(1)));
+    assert!(it.answered(0, (send.id, 0), now));
+    it.told_again(([192, 0, 2, 0], 53).into(), now);
+    assert_eq!((it.due(), it.status().next().unwrap().unanswered), (None, None));
+}
+
+#[test]
+fn a_target_that_answers_only_after_the_zone_has_changed_again_is_not_silent() {
+    let start = Instant::now();
+    let mut it = notifier(start, 1);
+    let at = |serial: u32| start + Duration::from_millis(100 * u64::from(serial));
+    it.changed(|_| Some(Serial(1)), at(1));
+    let mut last = sends(&mut it, at(1))[0];
+    // It refused the first.
+    assert!(it.answered(0, (last.id, 5), at(1)));
+    for serial in 2..1000 {
+        it.changed(|_| Some(Serial(serial)), at(serial));
+        let next = sends(&mut it, at(serial))[0];
+        assert!(!it.answered(0, (last.id, 0), at(serial)));
+        last = next;
+        let status = it.status().next().unwrap();
+        assert_eq!((status.unanswered, status.refused), (Some(at(serial)), None));
+        assert_eq!((status.acknowledged, status.pending), (None, Some((Serial(serial), 1))));
+    }
+    // One that has not been sent yet is not without an answer.
+    it.changed(|_| Some(Serial(1000)), at(1000));
+    assert!(!it.answered(0, (last.id, 0), at(1000)));
+    assert_eq!(it.status().next().unwrap().unanswered, None);
 }
 
 #[test]
@@ -142,7 +216,7 @@ fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count()
 }
 
 #[test]
-fn a_refusal_is_tried_twice_again_and_stands_until_the_target_takes_a_notify() {
+fn a_refused_notify_is_sent_again_until_the_target_takes_it() {
     let start = Instant::now();
     let (mut it, mut now) = (notifier(start, 1), start);
     it.changed(|_| Some(Serial(5)), now);
@@ -151,11 +225,14 @@ fn a_refusal_is_tried_twice_again_and_stands_until_the_target_takes_a_notify() {
         let send = sends(&mut it, now)[0];
         assert_eq!(it.status().next().unwrap().unanswered, Some(now));
         assert!(it.answered(0, (send.id, 5), now));
-        let Some(due) = it.due() else { break };
+        if waits.len() == 7 {
+            break;
+        }
+        let due = it.due().unwrap();
         waits.push((due - now).as_secs());
         now = due;
     }
-    assert_eq!(waits, [5, 30], "a catalog may bring the zone meanwhile");
+    assert_eq!(waits, [5, 30, 300, 600, 1200, 2400, 3600], "a catalog may bring the zone meanwhile");
     let status = it.status().next().unwrap().clone();
     assert_eq!((status.pending, status.acknowledged, status.unanswered), (None, None, None));
     assert_eq!(status.refused, Some((5, start)));

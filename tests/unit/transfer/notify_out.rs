@@ -41,7 +41,7 @@ fn told(socket: &UdpSocket, answers: bool, mut enough: impl FnMut(&Name) -> bool
 
 /// Waits until the facts of a hub about its only target are so.
 fn wait_facts(what: &str, hub: &Primary, holds: impl Fn(&TargetFacts) -> bool) {
-    let target = || hub.targets().facts().and_then(|facts| facts.first().cloned());
+    let target = || hub.targets().facts().and_then(|facts| facts.each.first().cloned());
     wait_until(what, BOUND, || target().is_some_and(|facts| holds(&facts)));
 }
 
@@ -52,7 +52,7 @@ fn what_a_target_makes_of_its_notifies_is_told() {
     let target = |key: Option<&str>| Target { address: socket.local_addr().unwrap(), key: key.map(name) };
     let settings = PrimarySettings { listen: vec![], notify: vec![target(None)], ..settings(&[]) };
     let hub = Primary::start(settings.clone(), Arc::new(ManyZones(Arc::new(zone(5, [])))), None).unwrap();
-    assert_eq!(hub.targets().facts(), Some(vec![]));
+    assert_eq!(hub.targets().facts(), Some(AllTargets::default()));
     assert!(hub.changed(name("a.example.")));
     let receive = || {
         let mut buffer = [0; 2048];
@@ -66,8 +66,8 @@ fn what_a_target_makes_of_its_notifies_is_told() {
     };
     // It is refused, and refused again after five seconds at the earliest.
     answer(9);
-    wait_facts("the refusal", &hub, |facts| facts.refused == 1 && facts.silent.is_none());
-    let facts = hub.targets().facts().unwrap().remove(0);
+    wait_facts("the refusal", &hub, |facts| facts.counts.refused == 1 && facts.silent.is_none());
+    let facts = hub.targets().facts().unwrap().each.remove(0);
     let refusing = facts.refusing.unwrap();
     assert_eq!((refusing.zones, refusing.first, facts.rcode), (1, name("a.example."), 9));
     let of = |zone: &str| {
@@ -80,21 +80,23 @@ fn what_a_target_makes_of_its_notifies_is_told() {
     // Another zone is taken, and a third is not answered; the NOTIFY of the first comes again.
     assert!(hub.changed(name("b.example.")));
     assert_eq!(answer(0), name("b.example."));
-    wait_facts("one that is taken", &hub, |facts| facts.taken == 1 && facts.silent.is_none());
+    wait_facts("one that is taken", &hub, |facts| facts.counts.taken == 1 && facts.silent.is_none());
     assert!(hub.changed(name("c.example.")));
-    wait_facts("one that is not answered", &hub, |facts| facts.unanswered > 0 && facts.silent.is_some());
+    wait_facts("one that is not answered", &hub, |facts| {
+        facts.counts.unanswered > 0 && facts.silent.is_some()
+    });
     assert_eq!(of("c.example."), [(target(None).address, false, true)]);
     let (again, from) =
         std::iter::repeat_with(receive).find(|(it, _)| it.zone == name("a.example.")).unwrap();
     socket.send_to(&again.response(0), from).unwrap();
     wait_facts("the first is taken", &hub, |facts| facts.refusing.is_none());
-    assert!(hub.targets().facts().unwrap().remove(0).silent.is_some());
+    assert!(hub.targets().facts().unwrap().each.remove(0).silent.is_some());
     // A zone that is gone is forgotten, and so is a target that is not configured any more.
     assert!(hub.gone(name("c.example.")));
     wait_facts("the zone is gone", &hub, |facts| facts.silent.is_none());
     hub.reserve_change().unwrap().make(PrimarySettings { notify: vec![], ..settings });
     wait_until("the target is forgotten", BOUND, || {
-        hub.targets().facts().is_some_and(|facts| facts.is_empty())
+        hub.targets().facts().is_some_and(|facts| facts.each.is_empty())
     });
 }
 

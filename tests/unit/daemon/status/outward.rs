@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::daemon::status::clock::Anchor;
+use crate::transfer::primary::NotifyCounts;
 
 fn target(last: u8) -> SocketAddr {
     ([192, 0, 2, last], 53).into()
@@ -15,7 +16,8 @@ fn not_taken(now: Instant, zones: usize, seconds: u64) -> Option<NotTaken> {
 }
 
 fn facts(address: SocketAddr, refusing: Option<NotTaken>, silent: Option<NotTaken>) -> TargetFacts {
-    TargetFacts { address, taken: 3, refused: 2, unanswered: 1, refusing, rcode: 9, silent }
+    let counts = NotifyCounts { taken: 3, refused: 2, unanswered: 1 };
+    TargetFacts { address, is_told_apart: true, counts, refusing, rcode: 9, silent }
 }
 
 #[test]
@@ -23,7 +25,8 @@ fn a_target_that_refuses_or_is_silent_for_a_minute_is_an_alarm_that_names_it() {
     let mut anchor = Anchor::now();
     let clock = anchor.clock();
     let now = clock.instant();
-    let told = |known: Vec<TargetFacts>| {
+    let told = |each: Vec<TargetFacts>| {
+        let known = AllTargets { each, ..AllTargets::default() };
         let alarms = TargetWatch { known }.alarms(clock);
         alarms.into_iter().map(|alarm| (alarm.kind, alarm.message)).collect::<Vec<_>>()
     };
@@ -49,11 +52,16 @@ fn a_target_that_refuses_or_is_silent_for_a_minute_is_an_alarm_that_names_it() {
 #[test]
 fn targets_beyond_the_bound_have_one_sum() {
     let now = Instant::now();
-    let known: Vec<TargetFacts> = (0..MOST_TARGETS as u8 + 2)
-        .map(|last| facts(target(last), not_taken(now, 2, 0), not_taken(now, 3, u64::from(last) + 1)))
+    let mut each: Vec<TargetFacts> = (0..4)
+        .map(|last| facts(target(last), not_taken(now, 2, 0), not_taken(now, 3, u64::from(last) * 40 + 1)))
         .collect();
-    let told = target_facts(&known, now);
-    assert_eq!(told.len(), MOST_TARGETS + 1);
+    // Not the last ones by address.
+    each[1].is_told_apart = false;
+    each[2].is_told_apart = false;
+    let gone = NotifyCounts { taken: 100, refused: 10, unanswered: 0 };
+    let told = target_facts(&AllTargets { each: each.clone(), gone }, now);
+    let names: Vec<&str> = told.iter().map(|it| it.target.as_str()).collect();
+    assert_eq!(names, ["192.0.2.0:53", "192.0.2.3:53", "other"]);
     let first = TargetNotifies {
         target: "192.0.2.0:53".into(),
         taken: 3,
@@ -65,12 +73,13 @@ fn targets_beyond_the_bound_have_one_sum() {
     assert_eq!(told[0], first);
     let others = TargetNotifies {
         target: "other".into(),
-        taken: 6,
-        refused: 4,
+        taken: 106,
+        refused: 14,
         unanswered: 2,
         zones_refused: 4,
-        zones_silent: 6,
+        zones_silent: 3,
     };
-    assert_eq!(told[MOST_TARGETS], others);
-    assert_eq!(target_facts(&known[..MOST_TARGETS], now).len(), MOST_TARGETS);
+    assert_eq!(told[2], others);
+    each.truncate(1);
+    assert_eq!(target_facts(&AllTargets { each, ..AllTargets::default() }, now), [first]);
 }
