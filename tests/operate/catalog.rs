@@ -355,7 +355,7 @@ fn an_empty_pop_announces_when_its_zones_have_come_or_failed() {
     // One zone has neither come nor failed: nobody hears of this POP yet.
     let status = fleet.pop.wait_status("it waits for the last zone", |status| {
         catalog(status, "one.cat")["awaited"] == 1
-            && reasons(status).contains("zones of catalogs are on their way")
+            && reasons(status).contains("catalogs and their zones are on their way")
     });
     assert!(!every_intent(&status, "announce"), "{status:#}");
     let took = wait_until("it announces once that has failed", BOUND, || {

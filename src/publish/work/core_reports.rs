@@ -12,7 +12,7 @@ use crate::publish::report::{Report, WatchState};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::Entry;
+use crate::publish::work::entry::{Entry, Origin};
 use crate::wire::Name;
 
 impl Core {
@@ -33,11 +33,15 @@ impl Core {
         let start = Instant::now();
         let mut news = Vec::new();
         let settings = self.settings.clone();
-        let takes_updates = |name: &Name| settings.databases.contains(name);
+        let origin = |name: &Name, entry: &Entry| match () {
+            () if settings.databases.contains(name) => Origin::Updates,
+            () if entry.is_member || settings.transferred.contains(name) => Origin::Primaries,
+            () => Origin::File,
+        };
         if std::mem::take(&mut self.reporting.all_are_news) {
             let is_checked = self.zones.iter_mut().filter(|(_, entry)| entry.is_checked);
             let report = |(name, entry): (&Name, &mut Entry)| {
-                (name.clone(), Some(Arc::new(entry.report(takes_updates(name)))))
+                (name.clone(), Some(Arc::new(entry.report(origin(name, entry)))))
             };
             news.extend(is_checked.map(report));
             // Of a zone that is held there is more to say.
@@ -49,7 +53,7 @@ impl Core {
         for name in std::mem::take(&mut self.reporting.news) {
             let held = self.held(&name);
             let report = self.zones.get_mut(&name).map(|entry| {
-                let mut report = entry.report(takes_updates(&name));
+                let mut report = entry.report(origin(&name, entry));
                 report.faults.extend(held);
                 Arc::new(report)
             });

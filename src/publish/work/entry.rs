@@ -58,6 +58,14 @@ pub(in crate::publish) enum WorkState {
     RunningAgain,
 }
 
+/// Where a zone's new versions come from, as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::publish) enum Origin {
+    File,
+    Primaries,
+    Updates,
+}
+
 /// One zone.
 #[derive(Clone, Debug, Default)]
 pub(in crate::publish) struct Entry {
@@ -328,12 +336,15 @@ impl Entry {
     }
 
     /// Where the version that stands came from: a file, or in words where no file holds what is served.
-    fn source(&self, takes_updates: bool) -> Arc<Path> {
+    fn source(&self, origin: Origin) -> Arc<Path> {
         let has_differences = self.header.as_ref().is_some_and(|header| header.standing.has_differences());
-        match self.header.as_ref().map(|header| &header.provenance) {
-            Some(_) if has_differences && takes_updates => PathBuf::from("updates").into(),
-            Some(Provenance::Transfer { primary }) if has_differences && *primary != MADE_HERE => {
+        match self.header.as_ref().filter(|_| has_differences).map(|header| &header.provenance) {
+            Some(_) if origin == Origin::Updates => PathBuf::from("updates").into(),
+            Some(Provenance::Transfer { primary }) if *primary != MADE_HERE => {
                 PathBuf::from(format!("primary {primary}, and differences since")).into()
+            }
+            Some(Provenance::File { path, .. }) if origin == Origin::Primaries => {
+                PathBuf::from(format!("{}, and differences of primaries since", path.display())).into()
             }
             _ => self.path(),
         }
@@ -396,18 +407,20 @@ impl Entry {
     }
 
     /// What is said of it.
-    pub(in crate::publish) fn report(&mut self, takes_updates: bool) -> ZoneReport {
+    pub(in crate::publish) fn report(&mut self, origin: Origin) -> ZoneReport {
         let (state, since) = self.note_state();
         let standing = self.header.as_ref().filter(|_| self.serving);
-        let of_file =
-            standing.filter(|header| !takes_updates && matches!(header.provenance, Provenance::File { .. }));
+        let is_of_file = |header: &&Arc<Header>| {
+            origin == Origin::File && matches!(header.provenance, Provenance::File { .. })
+        };
+        let of_file = standing.filter(is_of_file);
         ZoneReport {
             state,
             since,
             serial: standing.map(|header| header.standing.serial),
             source_serial: of_file.and_then(|header| header.standing.other_source_serial()),
             records: standing.map_or(0, |header| header.standing.records),
-            source: self.source(takes_updates),
+            source: self.source(origin),
             has_file: self.found.is_some(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
