@@ -92,13 +92,11 @@ fn no_zone(config: &Config) -> String {
 /// A zone of which the configuration has the rules alone may be listed by a catalog that is followed: only a running anyns knows.
 fn warn_of_possible_members(report: &mut CheckReport) {
     report.faults.retain(|fault| {
-        let is_one = matches!(fault, SourceFault::NoFile { .. });
-        if let SourceFault::NoFile { zone } = fault {
-            print_line(&format!(
-                "warning: no configured directory holds a file for {zone}: it is served only if a catalog lists it"
-            ));
-        }
-        !is_one
+        let SourceFault::NoFile { zone } = fault else { return true };
+        print_line(&format!(
+            "warning: no configured directory holds a file for {zone}: it is served only if a catalog lists it"
+        ));
+        false
     });
 }
 

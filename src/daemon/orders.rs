@@ -217,16 +217,16 @@ fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder,
 
 /// Whether an operator holds a zone.
 fn is_held(report: &Report, zone: &Name) -> bool {
-    report.zones.get(&zone.to_lowercase()).is_some_and(|zone| is_told_held(zone))
+    report.zones.get(&zone.to_lowercase()).is_some_and(|zone| has_hold_fault(zone))
 }
 
-fn is_told_held(zone: &ZoneReport) -> bool {
+fn has_hold_fault(zone: &ZoneReport) -> bool {
     zone.faults.iter().any(|fault| matches!(fault, Fault::Held { .. }))
 }
 
 /// The zones that operators hold: looks at all.
 fn held_zones(report: &Report) -> BTreeSet<Name> {
-    let held = report.zones.iter().filter(|(_, zone)| is_told_held(zone));
+    let held = report.zones.iter().filter(|(_, zone)| has_hold_fault(zone));
     held.map(|(name, _)| name.clone()).collect()
 }
 

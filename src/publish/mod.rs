@@ -19,19 +19,20 @@
 //! | source | offers | is asked to check by |
 //! | --- | --- | --- |
 //! | zone file | whole versions, found and read by the threads below | a notification, the clock, `reload` |
-//! | primary (`transfer`) | whole versions ([`PublisherHandle::offer`]), differences ([`PublisherHandle::apply`]) | NOTIFY, its timers, `zone refresh` |
-//! | dynamic update (`update`) | differences ([`PublisherHandle::apply`]) | each UPDATE |
+//! | primary (`transfer`) | whole versions ([`PublisherHandle::offer`]), differences ([`PublisherHandle::apply_from`]) | NOTIFY, its timers, `zone refresh` |
+//! | dynamic update (`update`) | differences ([`PublisherHandle::apply_from`]) | each UPDATE |
 //! | bump of the serial (a transform, at the origin only) | the version under the serial that is served | each version of a file |
 //!
 //! | thread | does |
 //! | --- | --- |
 //! | `publisher` (1x) | waits for commands, notifications and the clock, on a runtime of its own; never for a disk or a lock |
-//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source; for the state directory 5 s at a time at most, for an order, for the members of catalogs, and to open one that could not be written |
+//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source; for the state directory 5 s at a time at most, for an order and for the members of catalogs, and a second to open one that could not be written |
 //! | `zones-1` ... (Nx, one for each core) | look at sources, read and compile zones; also the pieces of a large file |
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
 //! | `survey-1` | looks at sources, so that a large zone delays no new folder |
 //! | `changes-1` to `changes-4` | apply differences and judge small versions of primaries, one of a zone after the other: wait for the state directory |
 //! | `state-writer` (1x) | writes the state directory |
+//! | `state-opener` (1x while it is opened) | opens the state directory, whose disk may not answer; a start waits for it, 10 s of silence at most |
 //! | `verify` (1x) | verifies the signatures of what is served and makes the digests of its content, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
 //!
@@ -105,3 +106,4 @@ pub use work::liveness::{Liveness, Stall};
 pub use work::members::MemberChanges;
 pub use work::orders_hold::{HoldZones, HoldsSet};
 pub use work::publisher::{Publisher, PublisherHandle};
+pub use work::removed_list::KEPT as KEPT_ASIDE;

@@ -2,7 +2,7 @@
 //!
 //! Without this, that library gives threads up to eight arenas for each core, an arena beyond the first grows by one page at a
 //! time, with a system call for each, and the first gives back what is free at once. A start that loads many zones pays for
-//! that: the figures are in `tests/bench/NOTES.md`. What a query needs is allocated before, so queries do not notice.
+//! that. What a query needs is allocated before, so queries do not notice.
 
 /// How much more than is wanted is taken from the system at a time, and left there when it is free, in octets.
 #[cfg(target_env = "gnu")]

@@ -101,7 +101,7 @@ pub struct ContentTable {
 }
 
 impl ContentTable {
-    /// What others read.
+    /// Keeps these sums, which others read.
     #[must_use]
     pub fn new(sums: Arc<ContentSums>) -> Self {
         Self { added: HashMap::new(), sums }

@@ -198,7 +198,7 @@ fn the_page_in_a_browser() {
     // Each fault of a POP is seen within two seconds of its end.
     deploy(&fleet.alone.zones, ZONE, 2);
     fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));
-    let lag = browser.wait_text("alone 2, other 1");
+    let lag = browser.wait_text("1 at other");
     // Other content under the serial of the other POP.
     let more = format!("{}\nmore A 192.0.2.77\n", zones::versioned(ZONE, 2));
     replace(&fleet.alone.lab.subdirectory("zones-other").join(format!("{ZONE}.zone")), &more);

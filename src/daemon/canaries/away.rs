@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::publish::KeptRelease;
+use crate::publish::{KEPT_ASIDE, KeptRelease};
 use crate::wire::Name;
 
 /// For how long: as long as the publisher keeps the data of a zone that left the configuration.
-const KEPT: Duration = Duration::from_secs(30 * 86_400);
+const KEPT: Duration = Duration::from_secs(KEPT_ASIDE);
 
 /// See the module.
 #[derive(Debug, Default)]

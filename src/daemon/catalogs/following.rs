@@ -15,7 +15,7 @@ use crate::catalog::{
 };
 use crate::clock::{Due, Moment, Retention};
 use crate::config::{Catalogs, FollowedCatalog};
-use crate::publish::{Fault, KeptMember, MemberChanges, Report};
+use crate::publish::{Fault, KEPT_ASIDE, KeptMember, MemberChanges, Report};
 use crate::transfer::secondary::MemberZones;
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
@@ -26,8 +26,6 @@ use super::facts::{CatalogFact, HeldRemovals};
 const MOST_LOGGED: usize = 10;
 /// Zones whose data is kept although no catalog lists them: a hub that lists other zones each hour must not fill the disk.
 const MOST_REMOVED: usize = 100_000;
-/// For how many seconds it is kept from when the clock is set, if it was removed while it was not: a month.
-const KEPT_FROM_CLOCK: u64 = 30 * 86_400;
 
 /// What is to be done, in this order.
 #[derive(Debug, Default)]
@@ -238,7 +236,7 @@ impl Following {
     pub(super) fn forget_the_old(&mut self, now: Moment) -> bool {
         let before = self.removed.len();
         let Self { removed, retention, .. } = self;
-        removed.retain(|name, (_, until)| match retention.due(name, *until, KEPT_FROM_CLOCK, now) {
+        removed.retain(|name, (_, until)| match retention.due(name, *until, KEPT_ASIDE, now) {
             Due::No => true,
             Due::Yes => false,
             Due::Until(later) => {

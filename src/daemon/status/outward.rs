@@ -33,7 +33,7 @@ pub(in crate::daemon) struct OutwardSources {
     pub(in crate::daemon) bad_signatures: [(&'static str, TsigCounts); 3],
 }
 
-/// The targets of NOTIFYs, as they were when nobody was noting anything.
+/// The targets of NOTIFYs, as they were at the last look at which nobody held the lock of their table.
 #[derive(Debug, Default)]
 pub(super) struct TargetWatch {
     known: AllTargets,

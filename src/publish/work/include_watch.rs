@@ -42,7 +42,7 @@ impl<'a> IncludeWatch<'a> {
 
     /// The group that the zone belongs to, as far as its files were read, and whether one of them was refused. Then it is the group in which
     /// they are read again, which may wait for all that this one may: what the zone included before is asked there, too, and a zone
-    /// whose files move from one file system to another is not sent to and fro.
+    /// whose files move from one file system to another is not given back again and again.
     pub(in crate::publish) fn end(self) -> (Option<SourceKey>, bool) {
         let met = self.met.into_inner().unwrap_or_else(PoisonError::into_inner);
         let group = met.files.and_then(|files| match met.is_refused {

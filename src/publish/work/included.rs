@@ -47,7 +47,7 @@ impl Core {
         }
     }
 
-    /// A zone has left this group, if it was in one. One that does not answer and has no zone is nobody's concern.
+    /// A zone has left this group, if it was in one. One that has no zone any more is no fault, also if it does not answer.
     pub(in crate::publish) fn has_left(&mut self, group: Option<Box<SourceKey>>) {
         let Some(group) = group else { return };
         self.watching.has_new_includes = true;

@@ -36,7 +36,7 @@ pub(in crate::publish) mod publication;
 pub(in crate::publish) mod publisher;
 mod queue;
 mod removed;
-mod removed_list;
+pub(in crate::publish) mod removed_list;
 mod reporting;
 mod results;
 mod rollbacks;

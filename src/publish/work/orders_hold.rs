@@ -42,12 +42,12 @@ impl Core {
     /// not pass because a file is damaged.
     pub(in crate::publish) fn list_holds(&mut self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        let found = match self.keeping.opener.is_pending() {
+        let is_unread = self.keeping.opener.is_pending();
+        let found = match is_unread {
             false => holds::read(directory),
-            // Nor does the file answer.
+            // The file is in it, so it would not answer either.
             true => Err(DamagedHolds::unread("the state directory does not answer")),
         };
-        let is_unread = self.keeping.opener.is_pending();
         let holds = match found {
             Ok(holds) => holds,
             Err(DamagedHolds { is_empty: true, .. }) if !self.has_taken_over_holds() => Holds::default(),

@@ -254,16 +254,16 @@ impl PublisherHandle {
         })
     }
 
-    /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
-    /// When it returns, the version that they lead to is in service, all at once, and durable in the
-    /// state directory. On any error nothing has changed. Waits for a look that goes on; shrinking
-    /// and lost signatures are judged as in a file's new version, without a way to force them.
+    /// [`apply_from`](Self::apply_from) without a name for the history.
     pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
         self.apply_from(zone, differences, None).await
     }
 
-    /// The same of somebody whom the history is to name. A [`StepSource::Rollback`] is an operator's word: it is not judged beside what no
-    /// zone may be. Never of a zone that comes from primaries.
+    /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) and dynamic updates enter
+    /// here. When it returns, the version that they lead to is in service, all at once, and durable in the state directory. On any error
+    /// nothing has changed. Waits for a look that goes on; shrinking and lost signatures are judged as in a file's new version, without a
+    /// way to force them. The history names `source`. A [`StepSource::Rollback`] is an operator's order: only what no zone may be is
+    /// refused, and a rollback of a zone that comes from primaries is.
     pub async fn apply_from(
         &self,
         zone: &Name,
@@ -324,19 +324,19 @@ impl PublisherHandle {
 
 /// Whether every record has the layout of its type. What says something that can never be right is served by other servers, too, and is told.
 fn check_values(zone: &Zone) -> Result<(), OfferError> {
-    let (mut found, mut borne) = (None, None);
+    let (mut found, mut tolerated) = (None, None);
     zone.for_each_record(|owner, record_type, _, rdata| {
         if found.is_none()
             && let Err(fault) = check_rdata(record_type, rdata)
         {
-            let place = if fault.is_of_value() { &mut borne } else { &mut found };
+            let place = if fault.is_of_value() { &mut tolerated } else { &mut found };
             place.get_or_insert_with(|| (owner.to_vec(), Box::new(fault)));
         }
     });
     let zone = zone.origin();
     // Owners in a zone are names.
     let name = |owner: &[u8]| Name::from_wire(owner).unwrap_or_else(|_| zone.clone());
-    if let Some((owner, fault)) = borne {
+    if let Some((owner, fault)) = tolerated {
         tracing::warn!(%zone, owner = %name(&owner), "{fault}; a zone file would be refused for that");
     }
     match found {
@@ -456,7 +456,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Remove(zone, reply) => core.remove(zone, reply),
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, offered) => core.order_differences(zone, offered),
-        Command::Hold(zone, reason, reply) => core.hold(zone, reason, reply),
+        Command::Hold(zones, reason, reply) => core.hold(zones, reason, reply),
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::Withdrawn(zones) => core.withdraw_refusals(zones),

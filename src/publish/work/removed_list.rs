@@ -6,7 +6,7 @@ use crate::clock::{Due, Moment, Retention};
 use crate::wire::Name;
 
 /// For how many seconds the data of each is kept: a month, in which somebody misses the zone.
-pub(in crate::publish) const KEPT: u64 = 30 * 86_400;
+pub const KEPT: u64 = 30 * 86_400;
 
 /// The zones, as the publisher knows them.
 #[derive(Debug, Default)]

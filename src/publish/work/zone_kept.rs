@@ -63,7 +63,7 @@ impl CheckRun<'_> {
             }
         }
         if !entry.stored {
-            // It is known what is kept of it, if it is nothing: there is nothing to wait for.
+            // Nothing is kept of it, so it waits for nothing.
             entry.unread = 0;
         }
     }

@@ -24,12 +24,12 @@ pub struct Pauses {
     pub first: Duration,
     /// What doubling never exceeds.
     pub longest: Duration,
-    /// NOTIFYs of one serial to one target; then it is told in vain.
+    /// NOTIFYs of one serial to one target; then the target is given up.
     pub most: u32,
-    /// After each refusal of one serial; after the last of them the target is told in vain. A secondary that learns of the zone by a
+    /// After each refusal of one serial; after the last of them the target is given up. A secondary that learns of the zone by a
     /// catalog refuses the NOTIFY that comes before the catalog does.
     pub refused: [Duration; 2],
-    /// After a target was told in vain, until it is told once more; it doubles.
+    /// After a target was given up, until one more NOTIFY is sent; it doubles.
     pub again: Duration,
     /// What that doubling never exceeds.
     pub longest_again: Duration,
@@ -82,7 +82,7 @@ pub struct TargetStatus {
     pub acknowledged: Option<Serial>,
     /// The serial that it has not answered for, and how many NOTIFYs were sent.
     pub pending: Option<(Serial, u32)>,
-    /// The serial that it was told of in vain; it is told once more from time to time.
+    /// The serial for which it was given up; one more NOTIFY is sent from time to time.
     pub given_up: Option<Serial>,
     /// The RCODE of its last answer, if it was an error, and since when it answers with errors alone.
     pub refused: Option<(u8, Instant)>,
@@ -109,8 +109,8 @@ struct TargetState {
     queued: Option<QueuePlace>,
     /// How often it has refused this serial.
     refusals: usize,
-    /// How often it was told of this serial in vain.
-    vain: u32,
+    /// How often it was given up for this serial.
+    times_given_up: u32,
 }
 
 impl TargetState {
@@ -125,11 +125,11 @@ impl TargetState {
         (self.is_to_queue() || self.status.given_up.is_some()).then_some(self.due)
     }
 
-    /// It was told in vain: when it is told once more.
+    /// Gives it up, and says when one more NOTIFY is sent.
     fn give_up(&mut self, now: Instant, pauses: &Pauses) {
         self.status.given_up = self.status.pending.take().map(|(serial, _)| serial);
-        let pause = pauses.again.saturating_mul(1 << self.vain.min(16)).min(pauses.longest_again);
-        (self.due, self.vain) = (now + pause, self.vain.saturating_add(1));
+        let pause = pauses.again.saturating_mul(1 << self.times_given_up.min(16)).min(pauses.longest_again);
+        (self.due, self.times_given_up) = (now + pause, self.times_given_up.saturating_add(1));
     }
 }
 
@@ -150,7 +150,7 @@ impl Notifier {
             due: now,
             queued: None,
             refusals: 0,
-            vain: 0,
+            times_given_up: 0,
         };
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
@@ -164,7 +164,8 @@ impl Notifier {
                 continue;
             };
             (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
-            (state.told, state.due, state.refusals, state.vain) = (Some(serial), now, 0, 0);
+            (state.told, state.due) = (Some(serial), now);
+            (state.refusals, state.times_given_up) = (0, 0);
         }
     }
 
@@ -173,8 +174,8 @@ impl Notifier {
         self.targets.iter().filter_map(TargetState::due).min()
     }
 
-    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that were told in vain for the first
-    /// time and did not answer.
+    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that did not answer and
+    /// are given up for the first time.
     pub fn wake(&mut self, now: Instant, mut queue: impl FnMut(DueTarget) -> QueuePlace) -> Vec<SocketAddr> {
         let mut given_up = Vec::new();
         for (target, state) in self.targets.iter_mut().enumerate() {
@@ -187,7 +188,7 @@ impl Notifier {
             }
             let Some((_, sent)) = state.status.pending.filter(|_| state.is_to_queue()) else { continue };
             if sent >= self.pauses.most {
-                if state.vain == 0 {
+                if state.times_given_up == 0 {
                     given_up.push(state.status.target.address);
                 }
                 state.give_up(now, &self.pauses);
@@ -224,7 +225,7 @@ impl Notifier {
         self.targets.iter().filter_map(|state| Some((state.status.target.address, state.queued?)))
     }
 
-    /// A target answers again: what it was told in vain is told once more.
+    /// A target answers again: the serial for which it was given up is sent at once.
     pub fn told_again(&mut self, address: SocketAddr, now: Instant) {
         for state in self.targets.iter_mut().filter(|state| state.status.target.address == address) {
             if let Some(serial) = state.status.given_up.take() {

@@ -73,8 +73,6 @@ pub(super) enum About {
 pub struct SecondaryContext {
     /// The timers that the last process kept.
     pub saved: HashMap<Name, Saved>,
-    /// Zones that are in service no more, and of which data is kept that may come back.
-    pub kept_aside: HashSet<Name>,
     /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](super::SecondaryHandle::change_members).
     pub has_members: bool,
     /// What the last process kept, when it is read: beside what is said here.
@@ -131,7 +129,7 @@ impl Coordinator {
         context: SecondaryContext,
         awaited: Latest<AwaitedZones>,
     ) -> Self {
-        let SecondaryContext { saved, kept_aside, has_members, late, report, status } = context;
+        let SecondaryContext { saved, has_members, late, report, status } = context;
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);
         let mut coordinator = Self {
@@ -156,7 +154,7 @@ impl Coordinator {
             log: LogLimit::default(),
             failure_log: LogLimit::default(),
             clock: ClockWatch::new(now()),
-            kept_aside,
+            kept_aside: HashSet::new(),
             has_forgotten: false,
         };
         coordinator.take_kept();

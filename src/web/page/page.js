@@ -195,7 +195,7 @@ function fleetView() {
     sub.textContent = `${all.length} ${all.length === 1 ? "POP" : "POPs"}: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
       + `${announced} announced; ${shortNumber(total)} queries/s`;
     const list = zones.differing.flatMap(differences);
-    if (zones.age !== null && list.length) list.unshift(h("li", {}, `so it was ${span(zones.age)} ago: a POP has not told what it serves since`));
+    if (zones.age !== null && list.length) list.unshift(h("li", {}, `as of ${span(zones.age)} ago: since then a POP has not said what it serves`));
     if (zones.more) list.push(h("li", {}, "and more zones may differ"));
     const isWell = well === all.length && !list.length && all.length;
     fill(wrong, list.length ? card("Zones that differ", h("ul", { class: "problems", "data-rank": zones.differing.some((zone) => zone.contents.length) ? "bad" : "warn" }, list))
@@ -232,7 +232,7 @@ function fleetView() {
       ["Last resort", pop.delay ? `versions are served ${span(pop.delay)} after they came` : null],
       ["Version", pop.version], ["Since", day(pop.since)]);
     list.prepend(h("dt", {}, "Load"), parts.load);
-    const late = isLate ? [`so it was ${span(pop.answer_age)} ago: its next answer is overdue`] : [];
+    const late = isLate ? [`as of ${span(pop.answer_age)} ago: the next answer is overdue`] : [];
     fill(parts.body, list, problems(late.concat(pop.reasons), rank === "bad" ? "bad" : "warn"));
   }
 

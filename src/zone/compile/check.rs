@@ -40,9 +40,9 @@ impl Checks {
 
     /// Keeps a fault, if there is room and it was not said yet, as one of two names may be.
     pub(in crate::zone) fn fault(&mut self, fault: ZoneFault) {
-        let is_borne = (self.is_kept && fault.is_of_placement())
+        let is_tolerated = (self.is_kept && fault.is_of_placement())
             || (self.is_received && matches!(fault, ZoneFault::DsAtApex { .. }));
-        if is_borne {
+        if is_tolerated {
             return self.warn(ZoneWarning::RefusedToday { problem: Box::new(fault) });
         }
         if self.faults.len() < MAX_REPORTED && !self.faults.contains(&fault) {
