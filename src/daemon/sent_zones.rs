@@ -45,6 +45,9 @@ impl Source for ServedVersions {
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
+        if self.history.is_ambiguous(name, from) {
+            return None;
+        }
         match self.history.between(name, from, Some(to)) {
             Ok(found) => found.map(|differences| differences.into_iter().map(Arc::new).collect()),
             Err(error) => {

@@ -180,12 +180,14 @@ fn check_zone(
         }
         Some(standing)
     });
+    let stands = standing.is_some();
     let accepted = accept(candidate, standing.as_ref(), terms);
     let wrong = match &accepted {
         Ok(Accepted::New { zone, .. }) => {
             let signatures = || (dnssec == Dnssec::Refuse).then(|| before::refused(None, zone)).flatten();
-            let is_rejected =
-                || rule == SerialRule::Bump && peek.is_some_and(|peek| peek.rejects(name, &content));
+            let is_rejected = || {
+                rule == SerialRule::Bump && stands && peek.is_some_and(|peek| peek.rejects(name, &content))
+            };
             let rejected = is_rejected().then_some(Refused::Rejected);
             rejected.or_else(|| validate(zone, settings).err()).or_else(signatures)
         }

@@ -14,7 +14,7 @@ use crate::publish::state::fields::key_of;
 use crate::publish::state::reading::tail;
 use crate::publish::state::step::{self, StepEntry, StepOrigin, each, parts};
 use crate::publish::state::step_source::{StepSource, reader};
-use crate::publish::state::tail::{Began, Tail};
+use crate::publish::state::tail::{Began, BeganReason, Tail};
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 use crate::zone::{Place, RecordBatch};
@@ -113,6 +113,13 @@ impl History {
             })?;
             Ok(last)
         })
+    }
+
+    /// Whether another version had this serial before: the history began anew at it, so that others may have either.
+    pub fn is_ambiguous(&self, zone: &Name, serial: Serial) -> bool {
+        let began = self.read(zone, |from, key| Ok(tail(from, key)?.map(|tail| tail.began)));
+        let began = began.ok().flatten();
+        began.is_some_and(|began| began.reason == BeganReason::Back && began.serial == serial)
     }
 
     /// The differences that lead from the version with this serial to the last one that is kept, in order; none if it is that. `None`

@@ -295,7 +295,10 @@ impl CheckRun<'_> {
             Accepted::Outdated => self.outdated(entry, provenance),
             Accepted::Unchanged { zone, standing } => self.unchanged(entry, zone, standing, provenance),
             Accepted::New { zone, standing } => {
-                self.check_rejected(&content, terms)?;
+                // Where nothing stands, content that an operator went back from is better than none.
+                if entry.header.is_some() {
+                    self.check_rejected(&content, terms)?;
+                }
                 self.check_new(entry, &zone, terms)?;
                 self.new_version(entry, zone, standing, provenance);
             }

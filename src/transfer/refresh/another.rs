@@ -40,11 +40,20 @@ impl Refresh {
         self.is_listed_again || self.is_forked(primary)
     }
 
-    /// Whether all who have the serial that is served may have another version under it.
+    /// Whether a primary in whose history what is served is not has come up to its serial: then the others may have its versions by now, under
+    /// serials that they had before.
+    pub(super) fn has_come_up(&self) -> bool {
+        let Some(served) = self.served.map(|soa| soa.serial) else { return false };
+        let is_there = |told: Serial| !served.is_after(told);
+        (0..self.seen.count()).any(|it| self.seen.is_forked(it) && self.seen.of(it).is_some_and(is_there))
+    }
+
+    /// Whether one who has the serial that is served may have another version under it.
     pub(super) fn another_under(&self, asking: &Asking, served: Option<Serial>) -> Option<Another> {
-        let with = asking.with(served);
-        let first = *with.first().filter(|_| with.iter().all(|it| self.may_be_another(*it)))?;
-        match served.is_some_and(|served| self.refused.contains(served)) {
+        let first = asking.with(served).into_iter().find(|it| self.may_be_another(*it))?;
+        // It may have told another serial since it was asked.
+        let told = self.seen.of(first).or(served);
+        match told.is_some_and(|told| self.refused.contains(told)) {
             false => Some(Another::Wanted(first)),
             true if self.is_listed_again => None,
             true => Some(Another::Refused),
@@ -55,15 +64,6 @@ impl Refresh {
     pub(super) fn without_refused(&self, mut primaries: Vec<usize>) -> Vec<usize> {
         primaries.retain(|primary| self.seen.of(*primary).is_none_or(|serial| self.is_wanted(serial)));
         primaries
-    }
-
-    /// Of primaries that have the same serial, those come first whose history has what is served.
-    pub(super) fn put_forked_last(&self, primaries: &mut [usize]) {
-        let serial = primaries.first().and_then(|first| self.seen.of(*first));
-        let same = primaries.iter().take_while(|it| self.seen.of(**it) == serial).count();
-        if let Some(same) = primaries.get_mut(..same) {
-            same.sort_by_key(|it| self.is_forked(*it));
-        }
     }
 
     /// Other primaries: where what is served was not in the history of one of the old ones, it may be in that of none of the new ones.

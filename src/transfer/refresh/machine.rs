@@ -250,9 +250,10 @@ impl Refresh {
         }
         match end {
             Transferred::Served(soa) => {
+                let was_another = self.is_forked(primary) || self.has_come_up();
                 self.seen.note(primary, soa.serial);
                 self.served = Some(soa);
-                if from.is_none() && self.seen.is_forked(primary) {
+                if from.is_none() && was_another {
                     // What is served is in its history, and in that of all who have that.
                     self.seen.set_all_forked(false);
                 }
@@ -354,7 +355,7 @@ impl Refresh {
         let force = match (self.is_forced, self.is_listed_again) {
             (true, _) => Force::Order,
             (false, true) => Force::Anew,
-            (false, false) if self.is_forked(primary) => Force::Forked,
+            (false, false) if self.is_forked(primary) || self.has_come_up() => Force::Forked,
             (false, false) => Force::No,
         };
         // Differences to the serial that is served may be those of another zone.
@@ -386,7 +387,6 @@ impl Refresh {
         }
         match verdict {
             RoundResult::Newer(mut primaries) => {
-                self.put_forked_last(&mut primaries);
                 let first = primaries.remove(0);
                 let told = self.seen.of(first);
                 self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))

@@ -4,7 +4,7 @@ use crate::wire::Serial;
 
 use super::Now;
 
-/// The primaries that have the serial that is served may all have another version under it.
+/// A primary that has the serial that is served may have another version under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Another {
     /// This one has it, and it is transferred whole.

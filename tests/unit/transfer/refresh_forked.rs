@@ -96,13 +96,21 @@ fn it_is_so_after_a_restart_and_with_other_primaries() {
 #[test]
 fn one_that_was_put_back_is_known_although_another_primary_has_what_is_served() {
     let now = start();
-    let mut it = refresh(2, Some(5), now);
-    assert_eq!(round(&mut it, now, &[Some(5), Some(5)]), None);
-    assert_eq!((round(&mut it, now, &[Some(3), Some(5)]), behind(&it, now)), (None, None));
-    // The other one has what is served: nothing is transferred for the same serial.
-    assert_eq!((round(&mut it, now, &[Some(5), Some(5)]), behind(&it, now)), (None, None));
-    assert_eq!(round(&mut it, now, &[Some(6), Some(6)]), ixfr(1, 5));
-    assert_eq!(it.transferred(now, Transferred::Unreachable), FORKED);
+    let fallen = || {
+        let mut it = refresh(2, Some(5), now);
+        assert_eq!(round(&mut it, now, &[Some(5), Some(5)]), None);
+        assert_eq!((round(&mut it, now, &[Some(3), Some(5)]), behind(&it, now)), (None, None));
+        it
+    };
+    // While it is behind, the other one goes on from what is served.
+    assert_eq!(round(&mut fallen(), now, &[Some(4), Some(6)]), ixfr(1, 5));
+    let mut it = fallen();
+    // Once it is back at the serial that is served, what both have under it, and after it, may be its versions.
+    assert_eq!(round(&mut it, now, &[Some(5), Some(5)]), FORKED);
+    assert_eq!(it.transferred(now, Transferred::Unreachable), None);
+    assert_eq!(round(&mut it, now, &[Some(6), Some(6)]), FORKED);
+    let other = Some(Action::Transfer { primary: 1, from: None, force: Force::Forked });
+    assert_eq!(it.transferred(now, Transferred::Unreachable), other);
     it.transferred(now, Transferred::Served(soa(6)));
     assert_eq!(round(&mut it, now, &[Some(7), None]), ixfr(0, 6));
 }
