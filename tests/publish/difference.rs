@@ -171,6 +171,9 @@ async fn a_file_that_changed_is_judged_against_what_the_differences_led_to() {
     apply(&pop, 4, 5, 3).await;
     pop.restart().await;
     assert_eq!(pop.served("a.example."), Some((5, 5)));
+    // Others may have an older version with serial 4: they get no differences to it.
+    let history = pop.handle().history();
+    assert_eq!([4, 5].map(|serial| history.is_ambiguous(&zone(), Serial(serial))), [true, false]);
 }
 
 #[tokio::test]
