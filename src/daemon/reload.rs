@@ -23,6 +23,7 @@ use crate::host;
 use crate::publish::{PublisherHandle, Report, Settings, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
 use crate::telemetry::{counted, locked, with_causes};
+use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::Name;
 
 use super::catalogs::CatalogFacts;
@@ -200,6 +201,7 @@ fn put_in_force(
     (config, silent): (Config, Option<PathBuf>),
     replies: Vec<Reply>,
 ) {
+    let moved = moved_to_primaries(controller, &config);
     let mut applied = match live::apply(controller, &config) {
         Ok(applied) => applied,
         Err(message) => return finish(&controller.reload, replies, failed(message)),
@@ -219,7 +221,7 @@ fn put_in_force(
     let publisher = controller.publisher.clone();
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());
     let ticket_keys = config.serve.tls.as_ref().map(|tls| tls.ticket_keys.clone()).unwrap_or_default();
-    let canaries = controller.canaries.clone();
+    let (canaries, transfers) = (controller.canaries.clone(), controller.transfers.clone());
     let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
@@ -227,11 +229,22 @@ fn put_in_force(
         // Before new versions come: the others must not have them at once.
         canaries.configure(&config.transfers).await;
         let zones = look_again(&publisher, config).await;
+        for zone in moved {
+            // What came before the publisher knew of it was not taken.
+            let _ = transfers.order(Some(zone), TransferOrder::Refresh).await;
+        }
         // What is made here now is made of the zones that the configuration names.
         drop(pause);
         finish(&state, replies, outcome(read, zones, &applied));
     };
     tokio::spawn(work.instrument(tracing::info_span!("reload")));
+}
+
+/// The zones that come from primaries from now on and are known here already: their next try may be far away.
+fn moved_to_primaries(controller: &Controller, config: &Config) -> Vec<Name> {
+    let report = controller.publisher.report().load();
+    let new = config.publish.transferred.difference(&controller.config.publish.transferred);
+    new.filter(|zone| report.zones.contains_key(*zone)).cloned().collect()
 }
 
 /// Tells the log, those who asked, and the status, what came of it.

@@ -302,12 +302,12 @@ impl Sink for PublisherSink {
             OfferError::NotServed { ref fault } if matches!(**fault, Fault::NotDurable { .. }) => {
                 SinkError::Failed(Box::new(error))
             }
-            OfferError::NotConfigured { .. } | OfferError::NotServed { .. } | OfferError::Value { .. } => {
-                SinkError::Refused(Box::new(error))
-            }
-            OfferError::Unread { .. } | OfferError::Lost | OfferError::Stopped => {
-                SinkError::Failed(Box::new(error))
-            }
+            OfferError::NotServed { .. } | OfferError::Value { .. } => SinkError::Refused(Box::new(error)),
+            // A reload tells transfers of a zone before it tells the publisher: that is no word on the version.
+            OfferError::NotConfigured { .. }
+            | OfferError::Unread { .. }
+            | OfferError::Lost
+            | OfferError::Stopped => SinkError::Failed(Box::new(error)),
         })
     }
 

@@ -99,9 +99,10 @@ fn renewed_certificates_of_transfers_are_taken_by_a_reload() {
     issue_until(&at_hub, 2020);
     copy();
     let year_2020 = "1577836800";
-    for (side, whose, purpose) in
-        [(&hub, "of [transfer.tls]", "transfer.tls"), (&pop, "shown to primaries", "transfer.client")]
-    {
+    for (side, whose, purpose) in [
+        (&hub, "of [transfer.tls]", "transfer.tls"),
+        (&pop, "shown to primaries and canaries", "transfer.client"),
+    ] {
         let expired = format!("the certificate {whose}: the certificate expired at 2020-01-01");
         let said = side.must(&["check"]);
         assert!(said.contains("warning: ") && said.contains(&expired), "{said}");
