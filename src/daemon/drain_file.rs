@@ -27,10 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a drain was ordered that a start goes on with, or why that cannot be told; `None` if there is none. Blocks.
 pub fn ordered_drain(settings: &publish::Settings) -> Option<String> {
-    match files::read(&file_in(settings)?, MOST_OCTETS, false) {
-        Ok(octets) => Some(String::from_utf8_lossy(&octets).into_owned()),
-        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(format!("unknown, because its file cannot be read: {}", with_causes(&error))),
+    reason_in(files::read(&file_in(settings)?, MOST_OCTETS, false)).unwrap_or_else(Some)
+}
+
+/// Why a drain was ordered; `None` if there is no file, which alone says that nobody did.
+///
+/// # Errors
+/// It is not known: in the words of a reason.
+fn reason_in(read: Result<Vec<u8>, FileError>) -> Result<Option<String>, String> {
+    match read {
+        Ok(octets) => Ok(Some(String::from_utf8_lossy(&octets).into_owned())),
+        Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("unknown, because its file cannot be read: {}", with_causes(&error))),
     }
 }
 
@@ -101,23 +109,21 @@ impl DrainFile {
     }
 
     fn drain_of(&mut self, read: Result<Vec<u8>, FileError>, now: Instant) -> Drain {
-        let reason = match read {
-            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
-            Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Drain::None;
+        match reason_in(read) {
+            Ok(None) => Drain::None,
+            Ok(Some(reason)) => {
+                tracing::warn!(reason, "drained before the restart, and still");
+                Drain::restored(reason, now)
             }
-            Err(error) => {
-                let error = with_causes(&error);
+            Err(unknown) => {
                 tracing::error!(
-                    error,
-                    "it cannot be read whether a drain was ordered before the restart: drained until undrain"
+                    reason = unknown,
+                    "whether a drain was ordered before the restart: drained until undrain"
                 );
                 self.is_unknown = true;
-                return Drain::restored(format!("unknown, because its file cannot be read: {error}"), now);
+                Drain::restored(unknown, now)
             }
-        };
-        tracing::warn!(reason, "drained before the restart, and still");
-        Drain::restored(reason, now)
+        }
     }
 
     /// Keeps the drain, or with `None` its end; false where there is no state directory.

@@ -213,7 +213,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(FleetError::Http)?;
-    // What goes wrong on it is told to whoever waits for an answer.
+    // The question that waits for an answer is told what goes wrong on it.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
 }

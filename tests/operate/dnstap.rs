@@ -1,5 +1,7 @@
 //! dnstap and the query log of a running anyns: read by the collector and the reader of others.
 
+use std::path::Path;
+
 use nix::sys::signal::Signal;
 
 use crate::encrypted::serial;
@@ -7,7 +9,7 @@ use crate::support::anyns::BOUND;
 use crate::support::dns::SOA;
 use crate::support::encrypted::write_pair;
 use crate::support::pop::{Alone, ZONE};
-use crate::support::process::must;
+use crate::support::process::{Process, must};
 use crate::support::skip::has_programs;
 use crate::support::wait::wait_until;
 
@@ -25,7 +27,7 @@ fn log(alone: &Alone) -> String {
 }
 
 /// How often the file has a query for the zone, and a response to one.
-fn assert_read(file: &std::path::Path, least: usize) -> String {
+fn assert_read(file: &Path, least: usize) -> String {
     let text = must(std::process::Command::new("dnstap-read").arg(file));
     for kind in [" AQ ", " AR "] {
         let lines = text.lines().filter(|line| {
@@ -45,6 +47,23 @@ fn ask_and_wait(alone: &Alone) {
     wait_until("they were written", BOUND, || {
         count(alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
     });
+}
+
+/// Starts a collector at this socket that writes into the file.
+fn start_collector(alone: &Alone, socket: &Path, file: &Path) -> Process {
+    let [at, to] = [socket, file].map(|path| path.display().to_string());
+    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-u", &at, "-w", &to];
+    alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments)
+}
+
+/// Starts a collector, then the server; both have begun when this returns.
+fn start_collected(alone: &mut Alone, socket: &Path, file: &Path) -> Process {
+    let collector = start_collector(alone, socket, file);
+    wait_until("the collector listens", BOUND, || socket.exists());
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    wait_until("the collector takes messages", BOUND, || count(alone, "anyns_dnstap_messages_total") > 0);
+    collector
 }
 
 #[test]
@@ -96,13 +115,7 @@ fn a_message_of_any_transport_tells_the_address_that_was_asked() {
         key.display()
     );
     std::fs::write(alone.anyns.config(), config + &more).expect("written");
-    let [at, to] = [&socket, &file].map(|path| path.display().to_string());
-    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-u", &at, "-w", &to];
-    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
-    wait_until("the collector listens", BOUND, || socket.exists());
-    alone.anyns.start(&alone.lab);
-    alone.anyns.wait_announces();
-    wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
+    let mut collector = start_collected(&mut alone, &socket, &file);
     for transport in ["+tcp", "+tls", "+https", "+quic"] {
         assert_eq!(serial(&alone, transport, &certificate), "1", "{transport}");
     }
@@ -132,13 +145,7 @@ fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
         "[samples]\none-in = 1\nquery-log = true\ndnstap = \"unix:{}\"\n",
         socket.display()
     ));
-    let [at, to] = [&socket, &file].map(|path| path.display().to_string());
-    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-u", &at, "-w", &to];
-    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
-    wait_until("the collector listens", BOUND, || socket.exists());
-    alone.anyns.start(&alone.lab);
-    alone.anyns.wait_announces();
-    wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
+    let mut collector = start_collected(&mut alone, &socket, &file);
     ask_and_wait(&alone);
     // The collector writes what it has when it ends.
     collector.signal(Signal::SIGTERM);
@@ -162,7 +169,7 @@ fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
     wait_until("the record tells the extended RCODE", BOUND, || log(&alone).contains("rcode=16"));
     // It is tried again.
     let _ = std::fs::remove_file(&socket);
-    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
+    let mut collector = start_collector(&alone, &socket, &file);
     let before = count(&alone, "anyns_dnstap_messages_total");
     wait_until("the new collector takes messages", BOUND, || {
         count(&alone, "anyns_dnstap_messages_total") > before

@@ -23,6 +23,17 @@ fn of_bump(pop: &Pop) -> Settings {
     Settings { serial: SerialRule::Bump, ..pop.settings() }
 }
 
+/// A zone whose serial 6 was made here; its file has 5.
+async fn raised() -> (Pop, Settings) {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    let settings = of_bump(&pop);
+    pop.start_with(settings.clone()).await;
+    replace(&pop.path(ZONE), &versioned(5, 6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    (pop, settings)
+}
+
 /// The octets of the zone `a.example.` in the database are others.
 fn damage_zone(pop: &Pop) {
     let mut octets = fs::read(pop.path(STATE)).unwrap();
@@ -95,12 +106,7 @@ async fn a_raised_serial_does_not_go_back_when_what_is_kept_is_damaged() {
         fs::create_dir(pop.path(STATE)).unwrap();
     };
     for damage in [damage_zone, damage_all, unreadable] {
-        let mut pop = Pop::new();
-        pop.write(ZONE, &zone_text(5, 3));
-        let settings = of_bump(&pop);
-        pop.start_with(settings.clone()).await;
-        replace(&pop.path(ZONE), &versioned(5, 6, 3));
-        pop.wait_serial("a.example.", 6).await;
+        let (mut pop, settings) = raised().await;
         pop.stop().await;
         damage(&pop);
         start_again(&mut pop, &settings).await;
@@ -116,12 +122,7 @@ async fn a_raised_serial_does_not_go_back_when_what_is_kept_is_damaged() {
 
 #[tokio::test]
 async fn a_serial_is_not_raised_because_of_a_directory_that_cannot_be_entered_for_a_moment() {
-    let mut pop = Pop::new();
-    pop.write(ZONE, &zone_text(5, 3));
-    let settings = of_bump(&pop);
-    pop.start_with(settings.clone()).await;
-    replace(&pop.path(ZONE), &versioned(5, 6, 3));
-    pop.wait_serial("a.example.", 6).await;
+    let (mut pop, settings) = raised().await;
     pop.wait_kept().await;
     pop.stop().await;
     let aside = pop.path("aside");
@@ -185,12 +186,7 @@ async fn releases_that_are_lost_or_cannot_be_read_are_told_as_missing() {
 
 #[tokio::test]
 async fn a_database_that_is_damaged_stays_so_while_there_is_no_room_for_another() {
-    let mut pop = Pop::new();
-    pop.write(ZONE, &zone_text(5, 3));
-    let settings = of_bump(&pop);
-    pop.start_with(settings.clone()).await;
-    replace(&pop.path(ZONE), &versioned(5, 6, 3));
-    pop.wait_serial("a.example.", 6).await;
+    let (mut pop, settings) = raised().await;
     pop.stop().await;
     damage_all(&pop);
     // A new one cannot be made, as on a disk that is full.

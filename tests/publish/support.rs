@@ -74,6 +74,20 @@ impl Home {
     }
 }
 
+impl Drop for Pop {
+    /// A test that ends without [`Pop::stop`], or fails: the directory goes when nothing writes in it any more.
+    fn drop(&mut self) {
+        let Some(handle) = self.handle.take() else { return };
+        // The runtime of the test may be the one that this thread drives.
+        let end = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let shutdown = async { tokio::time::timeout(PATIENCE, handle.shutdown()).await };
+            runtime.map(|runtime| runtime.block_on(shutdown).is_ok())
+        };
+        let _ = std::thread::spawn(end).join();
+    }
+}
+
 impl Pop {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();

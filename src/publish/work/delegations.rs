@@ -21,11 +21,11 @@ impl Core {
     /// Looks at some of the zones that wait for it.
     pub(in crate::publish) fn look_at_delegations(&mut self) {
         let (mut left, mut versions) = (MOST_ZONES, MOST_VERSIONS);
+        let served = self.published.load();
         while left > 0
             && versions > 0
             && let Some(below) = self.publication.delegations.waiting.pop_front()
         {
-            let served = self.published.load();
             let (names, rest) = self.next_below(below, left);
             (left, versions) = (left - names.len(), versions - 1);
             self.publication.delegations.waiting.extend(rest);

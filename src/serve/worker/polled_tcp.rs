@@ -198,8 +198,8 @@ impl Tcp {
             let Some(listener) = self.listeners.get_mut(index) else { return false };
             let error = match streams::accept(&listener.socket) {
                 Ok((stream, source)) => {
-                    let traffic = listener.traffic.clone();
-                    self.take(stream, source, &traffic, epoll, responder, now);
+                    let (traffic, address) = (listener.traffic.clone(), listener.address);
+                    self.take(stream, (source, address), &traffic, epoll, responder, now);
                     continue;
                 }
                 Err(error) => error,
@@ -226,7 +226,7 @@ impl Tcp {
     fn take(
         &mut self,
         stream: std::net::TcpStream,
-        source: SocketAddr,
+        (source, listener): (SocketAddr, SocketAddr),
         traffic: &Arc<Traffic>,
         epoll: &Epoll,
         responder: &mut Responder,
@@ -248,8 +248,8 @@ impl Tcp {
         let index = self.free.pop().unwrap_or(self.connections.len());
         let token = CONNECTIONS + index as u64;
         let counted = (traffic.clone(), family(source.ip()));
-        let connection =
-            Connection::new(stream, source.ip(), (permit, proxied), counted, &self.settings, now);
+        let ends = (source.ip(), listener);
+        let connection = Connection::new(stream, ends, (permit, proxied), counted, &self.settings, now);
         let waited_for = epoll.add(connection.stream(), token, Interest::Read);
         match self.connections.get_mut(index) {
             Some(slot) => *slot = Some(connection),

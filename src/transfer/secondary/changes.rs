@@ -202,8 +202,8 @@ impl Coordinator {
         self.act(name, action);
     }
 
-    /// Takes what is told of what was kept. Whoever takes what is served calls this after having read that: a version that was kept is
-    /// served after its timers are told.
+    /// Takes what is told of what was kept. To be called after the report is read and before it is used: a version that was kept is served
+    /// after its timers are told.
     pub(super) fn take_kept(&mut self) {
         let Some(state) = self.late.as_mut().and_then(LateState::news) else { return };
         let Some(KeptState { timers, members, .. }) = &*state else { return };

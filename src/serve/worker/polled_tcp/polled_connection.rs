@@ -15,7 +15,7 @@
 //! responses that are on their way.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -126,17 +126,18 @@ enum Halt {
 }
 
 impl Connection {
-    /// A connection from this source; `proxied` if it is a load balancer, whose header comes first.
+    /// A connection from this source to a listener; `proxied` if it is a load balancer, whose header comes first.
     pub(super) fn new(
         stream: TcpStream,
-        source: IpAddr,
+        (source, listener): (IpAddr, SocketAddr),
         (permit, proxied): (ConnectionPermit, bool),
         (traffic, family): (Arc<Traffic>, usize),
         settings: &TcpSettings,
         now: Instant,
     ) -> Self {
         let patience = if proxied { PATIENCE } else { settings.idle.min(PATIENCE) };
-        let server = stream.local_addr().ok();
+        // Only a listener for all addresses leaves it open which one was asked.
+        let server = if listener.ip().is_unspecified() { stream.local_addr().ok() } else { Some(listener) };
         Self {
             stream,
             peer: Peer::new(answer::TransportKind::Tcp, source).asking(server),
@@ -257,8 +258,7 @@ impl Connection {
             Ok(Some((origin, octets))) => {
                 self.named = true;
                 if let Origin::Client(client) = origin {
-                    let server = self.stream.local_addr().ok();
-                    self.peer = Peer::new(answer::TransportKind::Tcp, client.ip()).asking(server);
+                    self.peer = self.peer.of(client.ip());
                 }
                 // Given back before it is asked for again.
                 self.permit = None;
