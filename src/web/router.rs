@@ -25,7 +25,7 @@ pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, guest: &
 async fn reply_to<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) -> Reply {
     let (method, fields) = (request.method(), request.headers());
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    if let Err(refusal) = check(method, target, fields, !guest.credentials().authenticates()) {
+    if let Err(refusal) = check(request, !guest.credentials().authenticates()) {
         return refused(refusal);
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -73,8 +73,8 @@ fn refused(refusal: Refusal) -> Reply {
             let bearer = HeaderValue::from_static("Bearer realm=\"anyns\"");
             reply.headers_mut().append(header::WWW_AUTHENTICATE, bearer);
         }
-        // The body is not read: what follows on this connection would be taken for a request.
-        StatusCode::PAYLOAD_TOO_LARGE => drop(set(header::CONNECTION, "close")),
+        // The body is not read: what follows on this connection would be taken for a request. Nor is it known what follows a malformed one.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::BAD_REQUEST => drop(set(header::CONNECTION, "close")),
         _ => {}
     }
     reply

@@ -28,8 +28,17 @@ pub(super) enum Ask {
     Refused(StatusCode),
 }
 
-/// Reads the head of a request. The host that it names does not matter: the answer is the same for all.
+/// Reads the head of a request. The host that it names does not matter, because the answer is the same for all; but it names one:
+/// with another one in the field Host it is malformed (RFC 9113 section 8.3.1, RFC 9114 section 4.3.1).
 pub(super) fn ask(request: &Parts, path: &str) -> Ask {
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    let (host, authority) = (hosts.next(), request.uri.authority());
+    let differs = host.zip(authority).is_some_and(|(host, authority)| {
+        !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+    });
+    if differs || hosts.next().is_some() {
+        return Ask::Refused(StatusCode::BAD_REQUEST);
+    }
     if request.uri.path() != path {
         return Ask::Refused(StatusCode::NOT_FOUND);
     }
@@ -108,6 +117,11 @@ mod tests {
             ("GET", "https://ns.example/dns-query?dns=AAEC_-8", vec![], Ask::Query(vec![0, 1, 2, 255, 239])),
             ("GET", "/dns-query?a=b&dns=AAEC&c", vec![], Ask::Query(vec![0, 1, 2])),
             ("GET", "/dns-query?dns=", vec![], Ask::Query(vec![])),
+            ("GET", "https://ns.example/dns-query?dns=", vec![("host", "NS.example")], Ask::Query(vec![])),
+            ("GET", "https://ns.example/dns-query?dns=", vec![("host", "evil.example")], refused(400)),
+            ("GET", "https://ns.example/dns-query?dns=", vec![("host", "ns.example:443")], refused(400)),
+            ("GET", "/dns-query?dns=", vec![("host", "ns.example")], Ask::Query(vec![])),
+            ("GET", "/dns-query?dns=", vec![("host", "ns.example"), ("host", "ns.example")], refused(400)),
             ("GET", "/dns-query", vec![], refused(400)),
             ("GET", "/dns-query?dns=AAE=", vec![], refused(400)),
             ("GET", "/dns-query?dns=AA+C", vec![], refused(400)),
