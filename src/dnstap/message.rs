@@ -18,10 +18,21 @@ pub(super) enum Kind {
     AuthResponse = 2,
 }
 
-/// Writes the query or the response of a sample, said by `identity`.
-pub(super) fn write(sample: &SampledMessage, kind: Kind, identity: &str, output: &mut Vec<u8>) {
+/// What stands in `Dnstap.extra` of a message between this POP and itself.
+const OWN: &[u8] = b"own";
+
+/// Writes the query or the response of a sample, said by `identity`; `is_own`: the client is this POP itself.
+pub(super) fn write(
+    sample: &SampledMessage,
+    kind: Kind,
+    (identity, is_own): (&str, bool),
+    output: &mut Vec<u8>,
+) {
     bytes(output, 1, identity.as_bytes());
     bytes(output, 2, concat!("anyns ", env!("CARGO_PKG_VERSION")).as_bytes());
+    if is_own {
+        bytes(output, 3, OWN);
+    }
     let mut message = Vec::with_capacity(64 + sample.query().len() + sample.response().len());
     write_message(sample, kind, &mut message);
     bytes(output, 14, &message);
@@ -40,7 +51,8 @@ fn write_message(sample: &SampledMessage, kind: Kind, output: &mut Vec<u8>) {
     };
     number(output, 3, protocol);
     address(output, (4, 6), sample.client);
-    if let Some(server) = sample.server {
+    // The family is that of both; a load balancer may name two.
+    if let Some(server) = sample.server.filter(|server| server.is_ipv4() == sample.client.is_ipv4()) {
         address(output, (5, 7), server);
     }
     let since = since_1970(sample.at);
@@ -92,6 +104,21 @@ fn varint(output: &mut Vec<u8>, mut value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_addresses_are_of_the_family() {
+        let tap = crate::telemetry::Tap::new(1);
+        let client = SocketAddr::from(([192, 0, 2, 1], 0));
+        for (server, is_told) in [("198.51.100.1:53", true), ("[2001:db8::53]:53", false)] {
+            tap.take((&[0; 12], &[]), TapTransport::Tcp, (client, Some(server.parse().unwrap())));
+            let mut output = Vec::new();
+            assert!(tap.read(|sample| write_message(sample, Kind::AuthQuery, &mut output)));
+            assert_eq!(output.get(..4), Some(&[0x08, 1, 0x10, 1][..]), "INET");
+            let told = output.windows(6).any(|octets| octets == [0x2a, 4, 198, 51, 100, 1]);
+            let other = output.windows(2).any(|octets| octets == [0x2a, 16]);
+            assert_eq!((told, other), (is_told, false), "{server}");
+        }
+    }
 
     #[test]
     fn a_varint_has_seven_bits_an_octet() {

@@ -33,8 +33,8 @@ impl QueryLog {
         Self { full_addresses, second: now, written: 0, dropped }
     }
 
-    /// Writes a record, unless this second has had enough.
-    pub(super) fn write(&mut self, sample: &SampledMessage, now: Instant) {
+    /// Writes a record, unless this second has had enough; `is_own`: the client is this POP itself.
+    pub(super) fn write(&mut self, sample: &SampledMessage, is_own: bool, now: Instant) {
         if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
             (self.second, self.written) = (now, 0);
         }
@@ -51,7 +51,7 @@ impl QueryLog {
             question.map_or_else(|| "(none)".to_owned(), |question| question.record_type.to_string());
         let rcode = octets::rcode(sample.response());
         let length = sample.response().len();
-        tracing::info!(%client, transport = sample.transport.word(), name, r#type = record_type, rcode, octets = length, "query");
+        tracing::info!(%client, transport = sample.transport.word(), name, r#type = record_type, rcode, octets = length, own = is_own, "query");
     }
 }
 

@@ -26,6 +26,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether a client is this POP itself, as it is for its own probes.
+    pub(super) fn is_own(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_loopback() || self.sources.iter().chain(&self.service_addresses).any(|own| *own == client)
+    }
+
     /// The default of `one_in`.
     pub const DEFAULT_ONE_IN: u32 = 100;
 }

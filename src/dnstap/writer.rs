@@ -261,11 +261,12 @@ impl DnstapWriter {
                 if let Some(recorder) = catchment {
                     recorder.note(sample.client.ip());
                 }
+                let is_own = settings.is_own(sample.client.ip());
                 if settings.query_log {
-                    log.write(sample, now);
+                    log.write(sample, is_own, now);
                 }
                 if connected && frames.len() < MOST_WAITING {
-                    messages += encode(sample, &settings.identity, frames);
+                    messages += encode(sample, (&settings.identity, is_own), frames);
                 } else if settings.target.is_some() {
                     lost += kinds(sample).count() as u64;
                 }
@@ -335,10 +336,10 @@ fn kinds(sample: &SampledMessage) -> impl Iterator<Item = Kind> + use<> {
 }
 
 /// Writes what is told of a sample; how many messages that were.
-fn encode(sample: &SampledMessage, identity: &str, output: &mut Vec<u8>) -> u64 {
+fn encode(sample: &SampledMessage, (identity, is_own): (&str, bool), output: &mut Vec<u8>) -> u64 {
     let mut messages = 0;
     for kind in kinds(sample) {
-        frames::data(output, |output| message::write(sample, kind, identity, output));
+        frames::data(output, |output| message::write(sample, kind, (identity, is_own), output));
         messages += 1;
     }
     messages

@@ -32,6 +32,14 @@ use super::transport::Transport;
 /// How long to wait after an accept failed because descriptors or memory ran out: a connection that closes frees both.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between whom a connection is; behind a load balancer as its header says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConnectionEnds {
+    pub(super) client: IpAddr,
+    /// The address that the client asked, where that is known.
+    pub(super) asked: Option<SocketAddr>,
+}
+
 /// The acceptor of one listener.
 #[derive(Clone)]
 pub(super) struct Acceptor {
@@ -50,7 +58,7 @@ impl Acceptor {
     /// Accepts until told to stop and hands each connection to `serve`; reports a lost listener.
     pub(super) async fn run<S>(self, listener: std::net::TcpListener, serve: S, shared: &Shared)
     where
-        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(TcpStream, ConnectionEnds, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         let accepted = match TcpListener::from_std(listener) {
             Ok(listener) => {
@@ -66,7 +74,7 @@ impl Acceptor {
 
     async fn accept<S>(mut self, listener: &TcpListener, serve: S) -> io::Result<()>
     where
-        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(TcpStream, ConnectionEnds, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         loop {
             let accepted = tokio::select! {
@@ -88,7 +96,7 @@ impl Acceptor {
     /// cost the client its timeout.
     fn take<S>(&self, mut stream: TcpStream, source: SocketAddr, serve: S)
     where
-        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
+        S: AsyncFn(TcpStream, ConnectionEnds, Rc<Context>, watch::Receiver<Phase>) + 'static,
     {
         self.traffic.accepted();
         self.clients.add(source.ip(), Instant::now());
@@ -106,10 +114,12 @@ impl Acceptor {
         let served = async move {
             let named = match proxied {
                 true => acceptor.read_proxy_header(permit, &mut stream, source).await,
-                false => Some((permit, source.ip())),
+                false => {
+                    Some((permit, ConnectionEnds { client: source.ip(), asked: stream.local_addr().ok() }))
+                }
             };
-            if let Some((permit, source)) = named {
-                serve(stream, source, acceptor.context, acceptor.phase).await;
+            if let Some((permit, ends)) = named {
+                serve(stream, ends, acceptor.context, acceptor.phase).await;
                 drop(permit);
             }
         };
@@ -127,7 +137,7 @@ impl Acceptor {
         uncounted: ConnectionPermit,
         stream: &mut TcpStream,
         balancer: SocketAddr,
-    ) -> Option<(ConnectionPermit, IpAddr)> {
+    ) -> Option<(ConnectionPermit, ConnectionEnds)> {
         let origin = match timeout(PATIENCE, header(stream)).await {
             Ok(Ok(origin)) => origin,
             Ok(Err(error)) => {
@@ -142,15 +152,15 @@ impl Acceptor {
             }
         };
         drop(uncounted);
-        let source = match origin {
-            Origin::Client(client) => client,
-            Origin::Balancer => balancer,
+        let (client, asked) = match origin {
+            Origin::Client { client, asked } => (client.ip(), Some(asked)),
+            Origin::Balancer => (balancer.ip(), stream.local_addr().ok()),
         };
-        let permit = self.caps.enter(source.ip());
+        let permit = self.caps.enter(client);
         if permit.is_none() {
             self.refuse(stream);
         }
-        Some((permit?, source.ip()))
+        Some((permit?, ConnectionEnds { client, asked }))
     }
 
     fn refuse(&self, stream: &TcpStream) {

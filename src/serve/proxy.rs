@@ -22,8 +22,8 @@ const MAX_HEADER: usize = FIXED + 2048;
 /// Who the connection is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This client, by the load balancer.
-    Client(SocketAddr),
+    /// A client and the address that it asked, by the load balancer.
+    Client { client: SocketAddr, asked: SocketAddr },
     /// The load balancer itself (`LOCAL`: its health check), or a client without an address of the internet (`UNSPEC`).
     Balancer,
 }
@@ -63,8 +63,8 @@ pub(super) fn read(input: &[u8]) -> Result<Option<(Origin, usize)>, ProxyFault> 
     let Some(addresses) = rest.get(..octets) else { return Ok(None) };
     let origin = match (command, family) {
         (0x20, _) | (0x21, 0x00) => Origin::Balancer,
-        (0x21, 0x11) => Origin::Client(ipv4(addresses).ok_or(ProxyFault::Short(octets))?),
-        (0x21, 0x21) => Origin::Client(ipv6(addresses).ok_or(ProxyFault::Short(octets))?),
+        (0x21, 0x11) => ipv4(addresses).ok_or(ProxyFault::Short(octets))?,
+        (0x21, 0x21) => ipv6(addresses).ok_or(ProxyFault::Short(octets))?,
         (0x21, family) => return Err(ProxyFault::Family(family)),
         (command, _) => return Err(ProxyFault::Command(command)),
     };
@@ -79,22 +79,25 @@ pub(super) fn length(input: &[u8]) -> usize {
     }
 }
 
-/// Source and destination address, source and destination port: the source.
-fn ipv4(addresses: &[u8]) -> Option<SocketAddr> {
+/// Source and destination address, source and destination port.
+fn ipv4(addresses: &[u8]) -> Option<Origin> {
     let (source, rest) = addresses.split_first_chunk::<4>()?;
-    let (_destination, ports) = rest.split_first_chunk::<4>()?;
-    Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*source)), port(ports)?))
+    let (destination, ports) = rest.split_first_chunk::<4>()?;
+    between(Ipv4Addr::from(*source).into(), Ipv4Addr::from(*destination).into(), ports)
 }
 
-fn ipv6(addresses: &[u8]) -> Option<SocketAddr> {
+fn ipv6(addresses: &[u8]) -> Option<Origin> {
     let (source, rest) = addresses.split_first_chunk::<16>()?;
-    let (_destination, ports) = rest.split_first_chunk::<16>()?;
-    Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*source)), port(ports)?))
+    let (destination, ports) = rest.split_first_chunk::<16>()?;
+    between(Ipv6Addr::from(*source).into(), Ipv6Addr::from(*destination).into(), ports)
 }
 
-fn port(ports: &[u8]) -> Option<u16> {
-    let [high, low, _, _] = *ports.first_chunk::<4>()?;
-    Some(u16::from_be_bytes([high, low]))
+fn between(source: IpAddr, destination: IpAddr, ports: &[u8]) -> Option<Origin> {
+    let [from_high, from_low, to_high, to_low] = *ports.first_chunk::<4>()?;
+    Some(Origin::Client {
+        client: SocketAddr::new(source, u16::from_be_bytes([from_high, from_low])),
+        asked: SocketAddr::new(destination, u16::from_be_bytes([to_high, to_low])),
+    })
 }
 
 #[cfg(test)]
@@ -114,15 +117,18 @@ mod tests {
 
     #[test]
     fn a_header_names_the_client_or_the_balancer() {
-        let client = |text: &str| Origin::Client(text.parse().unwrap());
+        let client = |client: &str, asked: &str| Origin::Client {
+            client: client.parse().unwrap(),
+            asked: asked.parse().unwrap(),
+        };
         let mut six = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).octets().to_vec();
-        six.extend([0; 16]);
+        six.extend(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53).octets());
         six.extend([0, 80, 0, 53]);
         let extended = [four(), vec![4, 0, 1, 0]].concat();
         for (octets, origin) in [
-            (header(0x21, 0x11, &four()), client("192.0.2.7:12345")),
-            (header(0x21, 0x11, &extended), client("192.0.2.7:12345")),
-            (header(0x21, 0x21, &six), client("[2001:db8::7]:80")),
+            (header(0x21, 0x11, &four()), client("192.0.2.7:12345", "198.51.100.1:53")),
+            (header(0x21, 0x11, &extended), client("192.0.2.7:12345", "198.51.100.1:53")),
+            (header(0x21, 0x21, &six), client("[2001:db8::7]:80", "[2001:db8::53]:53")),
             (header(0x20, 0x00, &[]), Origin::Balancer),
             (header(0x20, 0x11, &four()), Origin::Balancer),
             (header(0x21, 0x00, &[1, 2, 3]), Origin::Balancer),

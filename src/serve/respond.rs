@@ -116,7 +116,7 @@ impl Peer {
         Self { transport, address: address.to_canonical(), server: None }
     }
 
-    /// The same one, which asked this address: the local one of the connection.
+    /// The same one, which asked this address: the local one of the connection, or the one that a load balancer names.
     pub(super) fn asking(self, server: Option<SocketAddr>) -> Self {
         let server = server.map(|server| SocketAddr::new(server.ip().to_canonical(), server.port()));
         Self { server, ..self }

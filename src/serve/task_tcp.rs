@@ -4,7 +4,7 @@
 //! Listeners in, each connection a task of its own; caps and timeouts keep them bounded. Queries over TCP are not
 //! limited by rate: their source address cannot be spoofed, because the handshake proves it, and a connection has one query in work at a time.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::answer;
 
 use crate::telemetry::{Beat, keep_beating};
 
-use super::accept::Acceptor;
+use super::accept::{Acceptor, ConnectionEnds};
 use super::caps::Caps;
 use super::clients::Clients;
 use super::context::Context;
@@ -57,8 +57,8 @@ pub(super) fn run(
         };
         let shared = shared.clone();
         tasks.spawn_local(async move {
-            let serve = async move |stream, address, context, phase| {
-                serve(stream, address, context, phase, &traffic).await;
+            let serve = async move |stream, ends, context, phase| {
+                serve(stream, ends, context, phase, &traffic).await;
             };
             acceptor.run(listener, serve, &shared).await;
         });
@@ -76,13 +76,13 @@ pub(super) fn run(
 
 async fn serve(
     mut stream: TcpStream,
-    address: IpAddr,
+    ends: ConnectionEnds,
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
     traffic: &Traffic,
 ) {
     let _ = stream.set_nodelay(true);
-    let peer = Peer::new(answer::TransportKind::Tcp, address).asking(stream.local_addr().ok());
+    let peer = Peer::new(answer::TransportKind::Tcp, ends.client).asking(ends.asked);
     let served = task_connection::serve(&mut stream, &context, peer, phase, traffic).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {

@@ -52,6 +52,28 @@ async fn caps_count_the_client_that_the_balancer_names() {
     }
 }
 
+/// What dnstap tells is what was asked, not where the balancer connects to; the balancer's own checks ask that.
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_tell_the_client_and_the_address_that_it_asked() {
+    let server = behind_loopback();
+    let balancer = [SIGNATURE, &[0x20, 0, 0, 0]].concat();
+    for transport in [Transport::Tcp, Transport::Dot] {
+        for (header, client, asked) in [
+            (header([192, 0, 2, 1].into()), "192.0.2.1:0".to_owned(), "198.51.100.1:53".to_owned()),
+            (balancer.clone(), "127.0.0.1:0".to_owned(), server.at(transport).to_string()),
+        ] {
+            assert!(through(&server, transport, &header).await.is_some(), "{transport}");
+            let mut told = Vec::new();
+            for tap in server.counters.taps() {
+                while tap.read(|sample| {
+                    told.push((sample.client.to_string(), sample.server.map(|it| it.to_string())))
+                }) {}
+            }
+            assert_eq!(told, [(client, Some(asked))], "{transport}");
+        }
+    }
+}
+
 /// A balancer that listens dual-stack may name an IPv4 client v4-mapped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mapped_client_is_one_of_ipv4() {

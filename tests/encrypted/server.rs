@@ -60,7 +60,7 @@ impl Server {
         let answers = Arc::new(answer::Settings::new(identity));
         let published = Arc::new(Published::default());
         published.store(snapshot());
-        let counters = Counters::new(settings.counter_sets());
+        let counters = Counters::new(settings.counter_sets()).with_taps(1);
         let serving = serve::start(&settings, &published, &answers, None, &counters).unwrap();
         Self { serving, counters, directory }
     }

@@ -1,7 +1,6 @@
 //! DNS over TLS (RFC 7858, RFC 9539): the loop of TCP over a TLS stream.
 
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use tokio::net::TcpStream;
@@ -11,6 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::answer::TransportKind;
+use crate::serve::accept::ConnectionEnds;
 use crate::serve::context::Context;
 use crate::serve::message_stream::PATIENCE;
 use crate::serve::respond::Peer;
@@ -22,13 +22,13 @@ use crate::telemetry::count;
 /// Serves a connection: handshake, then messages.
 pub(super) async fn serve(
     stream: TcpStream,
-    address: IpAddr,
+    ends: ConnectionEnds,
     tls: TlsAcceptor,
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
-    let peer = Peer::new(TransportKind::Dot, address).asking(stream.get_ref().0.local_addr().ok());
+    let peer = Peer::new(TransportKind::Dot, ends.client).asking(ends.asked);
     if task_connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }

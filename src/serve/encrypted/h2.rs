@@ -2,7 +2,6 @@
 //! section 5.2 wants at least that).
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::TransportKind;
+use crate::serve::accept::ConnectionEnds;
 use crate::serve::context::Context;
 use crate::serve::message_stream::{PATIENCE, time_to_take};
 use crate::serve::shared::Phase;
@@ -31,20 +31,19 @@ const ERROR_RESETS: usize = 64;
 /// Serves a connection.
 pub(super) async fn serve(
     stream: TcpStream,
-    address: IpAddr,
+    ends: ConnectionEnds,
     tls: TlsAcceptor,
     path: Rc<str>,
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
 ) {
-    let server = stream.local_addr().ok();
     let Some(stream) = dot::handshake(stream, tls, &context).await else { return };
     let handshake = builder().handshake::<_, Bytes>(stream);
     let Ok(Ok(mut connection)) = timeout(PATIENCE, handshake).await else {
         context.add(|counters| count(&counters.handshake_failures));
         return;
     };
-    let mut session = Session::new(context.clone(), address, server, phase);
+    let mut session = Session::new(context.clone(), ends.client, ends.asked, phase);
     // Taking requests is also what moves the octets of all streams.
     let mut leaving: Option<Instant> = None;
     loop {

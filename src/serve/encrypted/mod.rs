@@ -191,13 +191,13 @@ async fn accept(
 ) {
     let tls = TlsAcceptor::from(tls);
     if acceptor.transport == Transport::Dot {
-        let serve = async move |stream, address, context, phase| {
-            dot::serve(stream, address, tls.clone(), context, phase).await;
+        let serve = async move |stream, ends, context, phase| {
+            dot::serve(stream, ends, tls.clone(), context, phase).await;
         };
         acceptor.run(listener, serve, &shared).await;
     } else {
-        let serve = async move |stream, address, context, phase| {
-            h2::serve(stream, address, tls.clone(), path.clone(), context, phase).await;
+        let serve = async move |stream, ends, context, phase| {
+            h2::serve(stream, ends, tls.clone(), path.clone(), context, phase).await;
         };
         acceptor.run(listener, serve, &shared).await;
     }

@@ -162,3 +162,26 @@ async fn a_collector_that_hangs_costs_its_own_messages_alone() {
     assert_eq!(counts.written() + last, 2 * (all + 1));
     drop(listener);
 }
+
+/// A collector can leave out what the POP asks itself; it is an authentic message all the same.
+#[tokio::test]
+async fn messages_of_the_pop_itself_are_marked() {
+    let nowhere = || settings(Target::Unix("/nowhere".into()), false);
+    let own = IpAddr::from([192, 0, 2, 1]);
+    let other = IpAddr::from([192, 0, 2, 2]);
+    for (sources, service_addresses, is_marked) in [
+        (vec![], vec![], false),
+        (vec![other], vec![other], false),
+        (vec![own], vec![], true),
+        (vec![other], vec![other, own], true),
+    ] {
+        let counters = Counters::new(1).with_taps(1);
+        let mut writer =
+            DnstapWriter::new(Settings { sources, service_addresses, ..nowhere() }, counters.clone());
+        writer.stream = Some(Box::new(tokio::io::duplex(64).0));
+        sample(&counters);
+        assert_eq!(writer.take(Instant::now()), 2);
+        let marks = writer.frames.windows(5).filter(|octets| octets == b"\x1a\x03own").count();
+        assert_eq!(marks, if is_marked { 2 } else { 0 }, "field 3, extra");
+    }
+}

@@ -257,8 +257,8 @@ impl Connection {
         match proxy::read(input) {
             Ok(Some((origin, octets))) => {
                 self.named = true;
-                if let Origin::Client(client) = origin {
-                    self.peer = self.peer.of(client.ip());
+                if let Origin::Client { client, asked } = origin {
+                    self.peer = self.peer.of(client.ip()).asking(Some(asked));
                 }
                 // Given back before it is asked for again.
                 self.permit = None;
