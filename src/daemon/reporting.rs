@@ -157,8 +157,8 @@ pub(super) fn start_control(
             checks,
             log_dropped: Some(Box::new(log_dropped)),
             web_refused: web.as_ref().map(Web::refused),
-            web_certificate: web.as_ref().map(Web::certificate_expires),
-            fleet_certificate: web.as_ref().map(Web::fleet_certificate_expires),
+            web_certificate: web.as_ref().map(Web::certificate_validity),
+            fleet_certificate: web.as_ref().map(Web::fleet_certificate_validity),
             samples: samples.map(|samples| sample_facts(samples.counts)),
             exported: exported.map(export_facts),
         },
@@ -272,11 +272,14 @@ fn restart_alarms(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
 /// A certificate that transfers show has expired or soon will.
 fn certificate_alarms(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || {
-        let warning = |certificate: &ShownCertificate| {
-            let message = certificate.warning(SystemTime::now())?;
-            Some(alarm(format!("certificate {}", certificate.purpose), Cause::Rest, message))
+        let ordered = ordered.load();
+        // One alarm for a purpose, however many certificates it has.
+        let warning = |purpose: &str| {
+            let mut shown = ordered.certificates.iter().filter(|shown| shown.purpose == purpose);
+            let message = shown.find_map(|shown| shown.warning(SystemTime::now()))?;
+            Some(alarm(format!("certificate {purpose}"), Cause::Rest, message))
         };
-        ordered.load().certificates.iter().filter_map(warning).collect()
+        ShownCertificate::PURPOSES.into_iter().filter_map(warning).collect()
     })
 }
 

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::control::{Cause, Feed, Inquiry, without_numbers};
 use crate::handoff::{Queue, Reader};
-use crate::telemetry::{Beat, keep_running};
+use crate::telemetry::{Beat, CertificateValidity, keep_running};
 use crate::web::{FleetList, HistoryLookup, Sources, WebServer};
 
 use super::DaemonError;
@@ -57,14 +57,16 @@ impl Web {
         Box::new(move || refusals.all())
     }
 
-    /// When its certificate expires.
-    pub(super) fn certificate_expires(&self) -> Source<Option<u64>> {
-        Box::new(self.server.certificate_expires())
+    /// When its certificate is valid.
+    pub(super) fn certificate_validity(&self) -> Source<Option<CertificateValidity>> {
+        let validity = self.server.certificate_validity();
+        Box::new(move || *validity.load())
     }
 
-    /// When the first certificate expires that it shows to other POPs.
-    pub(super) fn fleet_certificate_expires(&self) -> Source<Option<u64>> {
-        Box::new(self.server.fleet_certificate_expires())
+    /// The same of the most urgent certificate that it shows to other POPs.
+    pub(super) fn fleet_certificate_validity(&self) -> Source<Option<CertificateValidity>> {
+        let validity = self.server.fleet_certificate_validity();
+        Box::new(move || *validity.load())
     }
 
     /// Starts the thread.

@@ -36,7 +36,7 @@ pub struct Facts {
     /// Log records and spans for an OpenTelemetry receiver.
     pub exported: ExportFacts,
     /// When each certificate in use expires, by what it is used for.
-    pub certificates: Vec<(&'static str, u64)>,
+    pub certificates: Vec<CertificateFacts>,
     /// Connections to the page that found no place.
     pub web_refused: u64,
 }
@@ -182,4 +182,15 @@ pub struct SampleFacts {
     pub log_dropped: u64,
     /// Samples that a worker could not hand over: no record was free, or the query was too long for one.
     pub not_taken: u64,
+}
+
+/// When a certificate is valid, in Unix time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// What it is used for.
+    pub purpose: &'static str,
+    /// Since when.
+    pub not_before: u64,
+    /// Until when.
+    pub expires: u64,
 }

@@ -30,8 +30,8 @@ mod zones;
 
 pub use exposition::Format;
 pub use facts::{
-    ExportFacts, Facts, OutwardFacts, PrefixFacts, SampleFacts, SessionFacts, TargetNotifies, TransferFacts,
-    TransferTotals, ZoneFacts,
+    CertificateFacts, ExportFacts, Facts, OutwardFacts, PrefixFacts, SampleFacts, SessionFacts,
+    TargetNotifies, TransferFacts, TransferTotals, ZoneFacts,
 };
 pub use guide::guide;
 pub use metric::{Kind, Metric};

@@ -32,8 +32,12 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     text.single(&table::OTLP_EXPORTED, facts.exported.exported);
     text.single(&table::OTLP_DROPPED, facts.exported.dropped);
     let mut family = text.family(&table::CERTIFICATE_EXPIRES);
-    for (name, expires) in &facts.certificates {
-        family.row(&[name], expires);
+    for certificate in &facts.certificates {
+        family.row(&[certificate.purpose], certificate.expires);
+    }
+    let mut family = text.family(&table::CERTIFICATE_BEGINS);
+    for certificate in &facts.certificates {
+        family.row(&[certificate.purpose], certificate.not_before);
     }
     text.single(&table::WEB_REFUSED, facts.web_refused);
     let mut family = text.family(&table::TASK_AGE);

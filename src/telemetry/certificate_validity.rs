@@ -9,9 +9,11 @@ use crate::clock::{at_unix, rfc3339_of};
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Of shorter-lived certificates, this part of the whole validity.
 const SOON_PART: u32 = 5;
+/// With less than this left, or [`SOON_PART`] of the whole validity, the alert of `deploy/prometheus` is critical.
+const URGENT: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// When a certificate is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CertificateValidity {
     from: SystemTime,
     until: SystemTime,
@@ -49,9 +51,18 @@ impl CertificateValidity {
         common
     }
 
-    /// Of several the one that ends first.
-    pub fn earliest(all: impl IntoIterator<Item = Self>) -> Option<Self> {
-        all.into_iter().min_by_key(|validity| validity.until)
+    /// Of several the one whose renewal is urgent first: one of a day ends first of all each day, and hides no older one.
+    pub fn most_urgent(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().min_by_key(|validity| {
+            let whole = validity.until.duration_since(validity.from).unwrap_or_default();
+            validity.until.checked_sub(URGENT.min(whole / SOON_PART)).unwrap_or(UNIX_EPOCH)
+        })
+    }
+
+    /// Since when.
+    #[must_use]
+    pub fn from(self) -> SystemTime {
+        self.from
     }
 
     /// Until when.
@@ -123,6 +134,17 @@ mod tests {
         }
         let warning = validity(100, 190).warning(UNIX_EPOCH + Duration::from_secs(191 * DAY));
         assert_eq!(warning.as_deref(), Some("the certificate expired at 1970-07-10T00:00:00Z"));
+    }
+
+    #[test]
+    fn one_that_is_renewed_each_day_hides_no_other() {
+        let daily = validity(188, 189);
+        let (late, well) = (validity(100, 190), validity(110, 200));
+        for all in [[daily, late, well], [well, late, daily]] {
+            assert_eq!(CertificateValidity::most_urgent(all), Some(late));
+        }
+        assert_eq!(CertificateValidity::most_urgent([well, daily]), Some(daily));
+        assert_eq!(CertificateValidity::most_urgent([]), None);
     }
 
     #[test]

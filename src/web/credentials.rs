@@ -83,9 +83,9 @@ impl Credentials {
         self.validity?.warning(now)
     }
 
-    /// When the certificate expires.
-    pub(super) fn certificate_expires(&self) -> Option<SystemTime> {
-        Some(self.validity?.until())
+    /// When the certificate is valid.
+    pub(super) fn certificate_validity(&self) -> Option<CertificateValidity> {
+        self.validity
     }
 
     /// What encrypts connections, if they are to be.

@@ -47,11 +47,11 @@ impl FleetWatch {
         locked(&self.known).1.clone()
     }
 
-    /// Of the certificates that are shown to the POPs the one that ends first.
-    pub(super) fn certificate(&self) -> Option<CertificateValidity> {
+    /// When the certificates are valid that are shown to the POPs.
+    pub(super) fn certificates(&self) -> Vec<CertificateValidity> {
         let clients = self.clients();
         let clients = clients.iter().filter_map(|(_, client)| client.as_ref().ok());
-        CertificateValidity::earliest(clients.filter_map(PopClient::certificate))
+        clients.filter_map(PopClient::certificate).collect()
     }
 
     /// Reads the files of the clients again, on a thread that may block.

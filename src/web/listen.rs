@@ -12,7 +12,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -34,10 +33,9 @@ use super::settings::Settings;
 use super::slow::Hurried;
 use super::state::{HistoryLookup, State};
 use super::{api, router};
-use crate::clock::unix_seconds;
 use crate::control::{Feed, Inquiry};
 use crate::handoff::{Latest, Queue, Reader};
-use crate::telemetry::{Beat, locked, with_causes};
+use crate::telemetry::{Beat, CertificateValidity, locked, with_causes};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -79,10 +77,10 @@ pub struct WebServer {
     state: Arc<State>,
     caps: Caps,
     trouble: Trouble,
-    /// When the certificate expires, in Unix seconds; 0: not known. Other threads read it.
-    expires: Arc<AtomicU64>,
-    /// The same of the first one that is shown to another POP.
-    fleet_expires: Arc<AtomicU64>,
+    /// When the certificate is valid. Other threads read it.
+    validity: Latest<Option<CertificateValidity>>,
+    /// The same of the most urgent one that is shown to another POP.
+    fleet_validity: Latest<Option<CertificateValidity>>,
 }
 
 /// What is wrong, by what it is wrong with; other threads read it.
@@ -120,9 +118,9 @@ impl WebServer {
         let state = Arc::new(State::new(feed, inquiries, FleetWatch::new(fleet), history));
         let trouble = Trouble { current: Mutex::default(), told: Latest::new(Vec::new()) };
         let told = trouble.told.reader();
-        let (expires, fleet_expires) = Default::default();
+        let (validity, fleet_validity) = (Latest::new(None), Latest::new(None));
         let caps = Caps::default();
-        let server = Self { settings, credentials, state, caps, trouble, expires, fleet_expires };
+        let server = Self { settings, credentials, state, caps, trouble, validity, fleet_validity };
         server.look_at_certificates();
         Ok((server, told))
     }
@@ -133,24 +131,25 @@ impl WebServer {
         self.caps.refusals()
     }
 
-    /// When its certificate expires, in Unix seconds.
-    pub fn certificate_expires(&self) -> impl Fn() -> Option<u64> + Send + use<> {
-        told_by(&self.expires)
+    /// When its certificate is valid.
+    pub fn certificate_validity(&self) -> Reader<Option<CertificateValidity>> {
+        self.validity.reader()
     }
 
-    /// When the first certificate expires that it shows to other POPs, in Unix seconds.
-    pub fn fleet_certificate_expires(&self) -> impl Fn() -> Option<u64> + Send + use<> {
-        told_by(&self.fleet_expires)
+    /// The same of the most urgent certificate that it shows to other POPs.
+    pub fn fleet_certificate_validity(&self) -> Reader<Option<CertificateValidity>> {
+        self.fleet_validity.reader()
     }
 
     /// Tells whether a certificate has expired or soon will: it is shown all the same.
     fn look_at_certificates(&self) {
         let credentials = self.credentials.borrow().clone();
-        self.expires.store(credentials.certificate_expires().map_or(0, unix_seconds), Relaxed);
-        self.trouble.set("certificate of [web]", credentials.certificate_warning(SystemTime::now()));
-        let shown = self.state.fleet.certificate();
-        self.fleet_expires.store(shown.map_or(0, |shown| unix_seconds(shown.until())), Relaxed);
-        let warning = shown.and_then(|shown| shown.warning(SystemTime::now()));
+        let now = SystemTime::now();
+        self.validity.publish(credentials.certificate_validity());
+        self.trouble.set("certificate of [web]", credentials.certificate_warning(now));
+        let shown = self.state.fleet.certificates();
+        let warning = shown.iter().find_map(|shown| shown.warning(now));
+        self.fleet_validity.publish(CertificateValidity::most_urgent(shown));
         self.trouble.set("certificate that is shown to other POPs", warning);
     }
 
@@ -240,12 +239,6 @@ impl WebServer {
             tokio::spawn(timeout(LIFETIME, connection(stream, Arc::new(guest), self.state.clone())));
         }
     }
-}
-
-/// What other threads read; 0 is not known.
-fn told_by(expires: &Arc<AtomicU64>) -> impl Fn() -> Option<u64> + Send + use<> {
-    let expires = expires.clone();
-    move || Some(expires.load(Relaxed)).filter(|expires| *expires != 0)
 }
 
 /// Closes at once: what waits in the queues of the socket would outlast it otherwise.

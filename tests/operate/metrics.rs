@@ -55,8 +55,9 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
 }
 
 /// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 14] = [
     ("anyns_certificate_expiry_timestamp_seconds", include_str!("web_tls.rs")),
+    ("anyns_certificate_not_before_timestamp_seconds", include_str!("web_tls.rs")),
     ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
     ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
     ("anyns_zone_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),

@@ -64,7 +64,11 @@ fn busy() -> (Status, Counters, Facts) {
             ..OutwardFacts::default()
         },
         signatures_expire: Some(2),
-        certificates: vec![("web", 1_800_000_000)],
+        certificates: vec![CertificateFacts {
+            purpose: "web",
+            not_before: 1_790_000_000,
+            expires: 1_800_000_000,
+        }],
         busy_zones: vec![("example.org.".into(), 32)],
         prefixes: vec![PrefixFacts {
             prefix: "192.0.2.0/24".into(),

@@ -1,6 +1,6 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
@@ -48,7 +48,7 @@ pub struct Transfers {
     pub certificates: Vec<ShownCertificate>,
 }
 
-/// A certificate that is shown to others; of several of one use the one that ends first.
+/// A certificate that is shown to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownCertificate {
     /// What it is used for: `transfer.tls` is shown to secondaries, `transfer.client` to primaries and canaries.
@@ -58,6 +58,9 @@ pub struct ShownCertificate {
 }
 
 impl ShownCertificate {
+    /// What certificates are used for here.
+    pub const PURPOSES: [&'static str; 2] = ["transfer.tls", "transfer.client"];
+
     /// What is wrong with its dates at this moment, in words.
     #[must_use]
     pub fn warning(&self, now: SystemTime) -> Option<String> {
@@ -110,11 +113,14 @@ impl Transfers {
         let zones = self.secondary.zones.iter().chain(self.catalogs.followed.iter().map(|it| &it.zones));
         let primaries = zones.flat_map(|zone| &zone.primaries);
         let peers = primaries.chain(self.canaries.iter().flat_map(|group| &group.secondaries));
-        let client = CertificateValidity::earliest(peers.filter_map(|peer| peer.tls.as_ref()?.validity()));
-        let all = [("transfer.tls", server), ("transfer.client", client)];
-        let shown =
-            |(purpose, validity): (_, Option<_>)| Some(ShownCertificate { purpose, validity: validity? });
-        all.into_iter().filter_map(shown).collect()
+        // Many peers are shown the same one.
+        let client: BTreeSet<CertificateValidity> =
+            peers.filter_map(|peer| peer.tls.as_ref()?.validity()).collect();
+        let server =
+            server.into_iter().map(|validity| ShownCertificate { purpose: "transfer.tls", validity });
+        let client =
+            client.into_iter().map(|validity| ShownCertificate { purpose: "transfer.client", validity });
+        server.chain(client).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::metrics::{ExportFacts, SampleFacts};
-use crate::telemetry::Freshness;
+use crate::telemetry::{CertificateValidity, Freshness};
 
 use super::busy_zones::BusyTable;
 
@@ -19,10 +19,10 @@ pub(in crate::daemon) struct MetricSources {
     pub(in crate::daemon) log_dropped: Option<MetricSource<u64>>,
     /// Connections to the page that found no place.
     pub(in crate::daemon) web_refused: Option<MetricSource<u64>>,
-    /// When the certificate of the page expires.
-    pub(in crate::daemon) web_certificate: Option<MetricSource<Option<u64>>>,
-    /// When the first certificate expires that the page shows to other POPs.
-    pub(in crate::daemon) fleet_certificate: Option<MetricSource<Option<u64>>>,
+    /// When the certificate of the page is valid.
+    pub(in crate::daemon) web_certificate: Option<MetricSource<Option<CertificateValidity>>>,
+    /// The same of the most urgent certificate that the page shows to other POPs.
+    pub(in crate::daemon) fleet_certificate: Option<MetricSource<Option<CertificateValidity>>>,
     /// dnstap messages that were written, and those that nobody took.
     pub(in crate::daemon) samples: Option<MetricSource<SampleFacts>>,
     /// Log records and spans that an OpenTelemetry receiver got, and those that nobody got.

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 
 use crate::clock::unix_seconds;
+use crate::config::ShownCertificate;
 use crate::control::{CONTENT_OCTETS, Selection, ZoneFilter};
 use crate::metrics::{
-    self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
+    self, CertificateFacts, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts,
+    ZoneFacts,
 };
 use crate::policy::Reason;
 use crate::publish::{Report, ZoneReport};
 use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
-use crate::telemetry::Tap;
+use crate::telemetry::{CertificateValidity, Tap};
 use crate::wire::{Name, Serial};
 
 use super::clock::Clock;
@@ -60,17 +62,26 @@ impl State {
         }
     }
 
-    /// When each certificate in use expires.
-    fn certificates(&mut self) -> Vec<(&'static str, u64)> {
-        let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.expires());
-        let web = self.sources.metrics.web_certificate.as_mut().and_then(|expires| expires());
-        let fleet = self.sources.metrics.fleet_certificate.as_mut().and_then(|expires| expires());
-        let known = [("tls", serving.map(unix_seconds)), ("web", web), ("fleet", fleet)];
-        let known = known.into_iter().filter_map(|(name, expires)| Some((name, expires?)));
+    /// When each certificate in use is valid; of several of one purpose the one whose renewal is urgent first.
+    fn certificates(&mut self) -> Vec<CertificateFacts> {
+        let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.validity());
+        let web = self.sources.metrics.web_certificate.as_mut().and_then(|validity| validity());
+        let fleet = self.sources.metrics.fleet_certificate.as_mut().and_then(|validity| validity());
         let ordered = (self.sources.ordered)();
-        let shown = ordered.certificates.iter();
-        let shown = shown.map(|shown| (shown.purpose, unix_seconds(shown.validity.until())));
-        known.chain(shown).collect()
+        let shown = ShownCertificate::PURPOSES.map(|purpose| {
+            let shown = ordered.certificates.iter().filter(|shown| shown.purpose == purpose);
+            (purpose, CertificateValidity::most_urgent(shown.map(|shown| shown.validity)))
+        });
+        let facts = |(purpose, validity): (_, Option<CertificateValidity>)| {
+            let validity = validity?;
+            let (not_before, expires) = (unix_seconds(validity.from()), unix_seconds(validity.until()));
+            Some(CertificateFacts { purpose, not_before, expires })
+        };
+        [("tls", serving), ("web", web), ("fleet", fleet)]
+            .into_iter()
+            .chain(shown)
+            .filter_map(facts)
+            .collect()
     }
 
     /// How long ago each source of facts was last checked.

@@ -132,10 +132,10 @@ impl Certificates {
         self.told.load().validity?.warning(SystemTime::now())
     }
 
-    /// When the certificate in use expires, as far as that can be read. Never blocks.
+    /// When the certificate in use is valid, as far as that can be read. Never blocks.
     #[must_use]
-    pub fn expires(&self) -> Option<SystemTime> {
-        Some(self.told.load().validity?.until())
+    pub fn validity(&self) -> Option<CertificateValidity> {
+        self.told.load().validity
     }
 
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
