@@ -23,6 +23,7 @@ mod output_file;
 mod questions;
 mod remote;
 mod run;
+mod serial;
 mod signatures;
 mod status;
 mod top;
@@ -42,6 +43,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::Exit;
 use outcome::{NobodyAsked, Outcome};
+use serial::serial;
 
 /// An anycast authoritative DNS server: serves zones, tests itself, and gates the BGP route for the shared address.
 #[derive(Debug, Parser)]
@@ -124,6 +126,7 @@ enum CatalogCommand {
         /// The catalog
         name: String,
         /// The serial under which they wait, as the alarm names it
+        #[arg(value_parser = serial)]
         serial: u32,
     },
 }
@@ -219,6 +222,7 @@ enum ZoneCommand {
         #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the version, see `history`; by default the one before the last
+        #[arg(value_parser = serial)]
         serial: Option<u32>,
     },
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
@@ -227,6 +231,7 @@ enum ZoneCommand {
         #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the refused version; with a pattern each is accepted that is refused now
+        #[arg(value_parser = serial)]
         serial: Option<u32>,
     },
 }

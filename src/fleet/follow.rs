@@ -71,6 +71,7 @@ impl Follow {
         report.differing_age =
             age.filter(|_| !differences.zones.is_empty()).map(|age| age.as_secs_f64().round() as u64);
         report.more_differ = differences.more || !is_current;
+        report.not_compared.clone_from(&differences.untold);
         report.sort();
         Surveyed { report, settled: all_answered && is_current }
     }
@@ -145,6 +146,7 @@ mod tests {
                 .collect(),
             more: !is_whole,
             is_whole,
+            untold: if is_whole { Vec::new() } else { vec!["a".to_owned()] },
         };
         let (mut found, begun) = (Found::default(), Instant::now());
         let names = |found: &Found| {
@@ -155,6 +157,7 @@ mod tests {
         assert!(found.basis.is_some());
         found.take(begun, Basis::default(), look(&["b.", "c."], false));
         assert_eq!((names(&found), found.at, found.basis.is_some()), ("b. c. a.".into(), at, false));
+        assert_eq!(found.differences.untold, ["a"]);
         found.take(begun, Basis::default(), look(&["c."], true));
         assert_eq!((names(&found), found.basis.is_some()), ("c.".into(), true));
     }

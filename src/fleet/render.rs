@@ -53,7 +53,7 @@ pub fn render(report: &FleetReport) -> String {
         }
     }
     if report.more_differ {
-        let _ = writeln!(text, "  ! and more zones may differ");
+        let _ = writeln!(text, "  ! and more zones may differ{}", why_more(&report.not_compared));
     }
     text
 }
@@ -124,6 +124,20 @@ fn route(pop: &PopSummary) -> String {
     }
 }
 
+/// Which POPs leave it open whether more zones differ.
+fn why_more(silent: &[String]) -> String {
+    let named = silent.iter().take(MOST_SILENT).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match silent.len() {
+        0 => String::new(),
+        1 => format!(": {named} did not tell what it serves"),
+        all if all <= MOST_SILENT => format!(": {named} did not tell what they serve"),
+        all => format!(": {named} and {} more did not tell what they serve", all - MOST_SILENT),
+    }
+}
+
+/// The most POPs that are named because they did not tell what they serve.
+const MOST_SILENT: usize = 5;
+
 #[cfg(test)]
 mod tests {
     use super::super::document::{PopLoad, ToldPrefix, ToldStatus};
@@ -166,6 +180,7 @@ mod tests {
             }],
             differing_age: None,
             more_differ: true,
+            not_compared: Vec::new(),
             scarce: Vec::new(),
         };
         report.sort();
@@ -181,6 +196,14 @@ mod tests {
              \x20 ! and more zones may differ\n"
         );
         assert_eq!(report.exit_code(), 1);
+        report.not_compared = vec!["fra1".into()];
+        assert!(
+            render(&report).ends_with("  ! and more zones may differ: fra1 did not tell what it serves\n")
+        );
+        report.not_compared = (1..9).map(|number| format!("p{number}")).collect();
+        let line =
+            "  ! and more zones may differ: p1, p2, p3, p4, p5 and 3 more did not tell what they serve\n";
+        assert!(render(&report).ends_with(line));
         report.differing[0].serials[1].1 = Some(2);
         report.differing[0].contents = vec![("ams1".into(), "01".into()), ("fra1".into(), "02".into())];
         let text = render(&report);

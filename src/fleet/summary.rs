@@ -24,6 +24,8 @@ pub struct FleetReport {
     pub differing_age: Option<u64>,
     /// Whether there may be more of them than those.
     pub more_differ: bool,
+    /// POPs that did not tell what they serve, so that it is compared with no other's.
+    pub not_compared: Vec<String>,
     /// Prefixes that no POP that answers announces, or one alone though there are several, by prefix.
     pub scarce: Vec<ScarcePrefix>,
 }

@@ -56,6 +56,8 @@ pub(super) struct Differences {
     pub(super) more: bool,
     /// Whether every POP told what it serves.
     pub(super) is_whole: bool,
+    /// Those that did not.
+    pub(super) untold: Vec<String>,
 }
 
 /// The clients of all POPs; one that cannot be asked for its files has the reason in its place.
@@ -90,7 +92,7 @@ pub async fn survey(clients: &Clients, limit: Duration) -> FleetReport {
     let answers: Vec<Answered<'_>> = answers.collect();
     let (mut report, basis) = summarize(clients, &answers);
     let found = look(clients, &basis, limit).await;
-    (report.differing, report.more_differ) = (found.zones, found.more);
+    (report.differing, report.more_differ, report.not_compared) = (found.zones, found.more, found.untold);
     report.sort();
     report
 }
@@ -151,13 +153,17 @@ pub(super) async fn look(clients: &Clients, basis: &Basis, limit: Duration) -> D
     }))
     .await;
     // POPs that answer no more are not compared, and seen in the next survey.
-    let is_whole = listings.iter().all(Option::is_some);
+    let silent = groups.iter().zip(&listings).filter(|(_, listing)| listing.is_none());
+    let mut untold: Vec<String> =
+        silent.flat_map(|(group, _)| group).map(|name| (*name).to_owned()).collect();
+    untold.sort();
+    let is_whole = untold.is_empty();
     let (groups, listings): (Vec<_>, Vec<_>) =
         groups.into_iter().zip(listings).filter_map(|(group, listing)| Some((group, listing?))).unzip();
     let group_of = |name: &str| groups.iter().position(|group| group.contains(&name));
     let pops = basis.0.iter().filter_map(|(name, _)| Some((name.as_str(), group_of(name)?)));
     let (zones, is_cut) = differences(&pops.collect::<Vec<_>>(), &listings, MOST_DIFFERING);
-    Differences { zones, more: buckets.more || is_cut || !is_whole, is_whole }
+    Differences { zones, more: buckets.more || is_cut || !is_whole, is_whole, untold }
 }
 
 /// What every POP says of one zone, in the order of the list; an error in words where one does not answer. Done after `limit` at the latest.

@@ -205,7 +205,7 @@ impl EventStream {
                 octets += self.send_changed(&mut sent, &format!("pop {}", pop.name), "pop", &steady).await?;
             }
             let zones = json!({
-                "differing": report.differing, "age": report.differing_age, "more": report.more_differ,
+                "differing": report.differing, "age": report.differing_age, "more": report.more_differ, "silent": report.not_compared,
             });
             octets += self.send_changed(&mut sent, "zones", "zones", &zones).await?;
             let load: Vec<(&str, f64, f64, f64)> = report

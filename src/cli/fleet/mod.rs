@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::limits::{answer_limit, wait_limit};
 use super::outcome::{CommandError, Outcome};
 use super::output::{print_document, print_line};
+use super::serial::serial;
 use pops::{LIMIT, pops, run};
 
 /// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.
@@ -55,6 +56,7 @@ struct WaitOptions {
     #[arg(value_parser = one_zone)]
     zone: String,
     /// The serial
+    #[arg(value_parser = serial)]
     serial: u32,
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = WAIT_LIMIT, value_parser = wait_limit)]

@@ -19,7 +19,7 @@ pub(super) fn pops(file: Option<&Path>) -> Result<Clients, NobodyAsked> {
 fn listed(file: Option<&Path>) -> Result<Clients, CommandError> {
     let Some(file) = file else {
         return Err(
-            "no POP is known: name a file with [fleet] with --fleet, or the configuration with --config"
+            "no POP is known: name a file with [[fleet.pop]] with --fleet, or the configuration with --config"
                 .into(),
         );
     };

@@ -146,6 +146,13 @@ async fn addresses(options: &WhichOptions) -> Result<Vec<IpAddr>, CommandError> 
 }
 
 async fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, CommandError> {
+    if let Ok(address) = name.parse::<SocketAddr>() {
+        let message = format!(
+            "{name}: an address without a port, as {}; the ports are --port, --tls-port and --https-port",
+            address.ip()
+        );
+        return Err(message.into());
+    }
     let found = tokio::time::timeout(limit, tokio::net::lookup_host((name, 0))).await;
     let found = found.map_err(|_| format!("{name}: the resolver gave no address within {limit:?}"))?;
     let found = found.map_err(|error| format!("{name}: no address, and no name that has one: {error}"))?;

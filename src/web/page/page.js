@@ -196,7 +196,9 @@ function fleetView() {
       + `${announced} announced; ${shortNumber(total)} queries/s`;
     const list = zones.differing.flatMap(differences);
     if (zones.age !== null && list.length) list.unshift(h("li", {}, `as of ${span(zones.age)} ago: since then a POP has not said what it serves`));
-    if (zones.more) list.push(h("li", {}, "and more zones may differ"));
+    const silentOnes = zones.silent ?? [];
+    const why = silentOnes.length ? `: ${silentOnes.slice(0, 5).join(", ")}${silentOnes.length > 5 ? ` and ${silentOnes.length - 5} more` : ""} did not tell what they serve` : "";
+    if (zones.more) list.push(h("li", {}, `and more zones may differ${why}`));
     const isWell = well === all.length && !list.length && all.length;
     fill(wrong, list.length ? card("Zones that differ", h("ul", { class: "problems", "data-rank": zones.differing.some((zone) => zone.contents.length) ? "bad" : "warn" }, list))
       : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same.") : null);
