@@ -20,17 +20,17 @@ use crate::telemetry::{Beat, LogLevel};
 use crate::update::UpdateService;
 use crate::zone::Published;
 
-use super::blocking::BlockingOrders;
-use super::canaries::CanaryControl;
-use super::catalogs::CatalogControl;
-use super::drain::Drain;
-use super::drain_file::DrainFile;
-use super::order::Order;
-use super::reloads::Reloads;
-use super::required::RequiredZones;
-use super::sources::Sources;
-use super::status::{Ordered, Reload};
-use super::transfers::TransferControl;
+use crate::daemon::canaries::CanaryControl;
+use crate::daemon::catalogs::CatalogControl;
+use crate::daemon::drain::Drain;
+use crate::daemon::drain_file::DrainFile;
+use crate::daemon::order::Order;
+use crate::daemon::orders::blocking::BlockingOrders;
+use crate::daemon::reload::reloads::Reloads;
+use crate::daemon::required::RequiredZones;
+use crate::daemon::sources::Sources;
+use crate::daemon::status::{Ordered, Reload};
+use crate::daemon::transfers::transferring::TransferControl;
 
 /// What the controller holds.
 pub(super) struct Controller {

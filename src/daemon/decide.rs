@@ -8,11 +8,12 @@ use crate::control::Call;
 use crate::policy::{Decision, Intent, PrefixDecision};
 use crate::telemetry::{Beat, List};
 
-use super::controller::Controller;
-use super::order::Order;
-use super::response::failed;
-use super::status::Ordered;
-use super::{orders, reload};
+use crate::daemon::controller::Controller;
+use crate::daemon::order::Order;
+use crate::daemon::orders::obey;
+use crate::daemon::reload::reloading;
+use crate::daemon::response::failed;
+use crate::daemon::status::Ordered;
 
 impl Controller {
     /// Decides and obeys until dropped. Can be run again after a panic: policy and drain are as they were.
@@ -23,8 +24,8 @@ impl Controller {
                 () = sleep_until(wakeup.into()) => {}
                 order = self.orders.next() => self.obey(order),
                 call = self.calls.next() => self.answer(call),
-                read = self.reloads.read() => reload::take_over(self, read),
-                ended = self.drain_file.ended() => orders::end_drain(self, ended),
+                read = self.reloads.read() => reloading::take_over(self, read),
+                ended = self.drain_file.ended() => obey::end_drain(self, ended),
                 () = self.sources.changed() => {}
             }
         }
@@ -32,7 +33,7 @@ impl Controller {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload => reload::ask(self, None),
+            Order::Reload => reloading::ask(self, None),
             Order::Stop => {
                 self.stopping = true;
                 self.drain.begin("stopping", self.drain_time(), Instant::now());
@@ -44,7 +45,7 @@ impl Controller {
     fn answer(&mut self, call: Call) {
         match self.stopping {
             true => call.reply.send(failed("anyns is stopping in order".to_owned())),
-            false => orders::obey(self, call),
+            false => obey::obey(self, call),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::sys::files::{self, Durability, FileError};
 use crate::sys::pending::{Pending, Unfinished};
 use crate::telemetry::with_causes;
 
-use super::drain::Drain;
+use crate::daemon::drain::Drain;
 
 /// Octets of the file at most: more than a request over the admin socket has.
 const MOST_OCTETS: u64 = 64 << 10;

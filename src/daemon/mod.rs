@@ -30,10 +30,12 @@
 //! | --- | --- |
 //! | `canaries` | (nothing) |
 //! | `catalogs` | (nothing) |
+//! | `orders` | `reload` `transfers` |
+//! | `process` | `canaries` `catalogs` `orders` `reload` `status` `transfers` |
+//! | `reload` | `catalogs` `status` |
 //! | `status` | `canaries` `catalogs` |
+//! | `transfers` | `canaries` `status` |
 
-mod blocking;
-mod build;
 mod canaries;
 mod catalogs;
 mod controller;
@@ -41,32 +43,17 @@ mod decide;
 mod drain;
 mod drain_file;
 mod error;
-mod export;
 mod facts;
-mod history;
-mod live;
-mod logged;
 mod order;
 mod orders;
-mod parts;
+mod process;
 mod reload;
-mod reloads;
-mod reporting;
 mod required;
 mod response;
-mod self_test;
-mod sent_zones;
-mod service_manager;
-mod signals;
 mod sources;
-mod statistics;
 mod status;
-mod stop;
-mod supervisor;
 mod thread;
 mod transfers;
-mod updates;
-mod versions;
 mod web;
 
 use std::path::PathBuf;
@@ -75,7 +62,7 @@ use crate::config::Config;
 
 pub use drain_file::ordered_drain;
 pub use error::DaemonError;
-use logged::Logged;
+use process::logged::Logged;
 
 /// Runs until a signal ends it, and returns after everything is closed in order. `file` is read again at a reload.
 pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
@@ -83,9 +70,9 @@ pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
     let outcome = runtime.block_on(async {
-        let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
-        let parts = build::build(config, file, &logged).await?;
-        stop::after_a_signal(parts, signals).await;
+        let signals = process::signals::Signals::new().map_err(DaemonError::Signals)?;
+        let parts = process::build::build(config, file, &logged).await?;
+        process::stop::after_a_signal(parts, signals).await;
         Ok(())
     });
     runtime.shutdown_background();

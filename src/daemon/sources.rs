@@ -16,9 +16,9 @@ use crate::serve::{self, ServeWatch};
 use crate::telemetry::{Freshness, RunTime};
 use crate::wire::Name;
 
-use super::catalogs::CatalogFacts;
-use super::facts::{self, Gathered};
-use super::required::{MissingZones, RequiredZones};
+use crate::daemon::catalogs::CatalogFacts;
+use crate::daemon::facts::{self, Gathered};
+use crate::daemon::required::{MissingZones, RequiredZones};
 
 /// A check may be late by this much more on a busy machine.
 const SLACK: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::DaemonError;
+use crate::daemon::DaemonError;
 
 /// How often it is looked whether a thread has ended.
 const LOOK: Duration = Duration::from_millis(5);

@@ -8,9 +8,9 @@ use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, CertificateValidity, keep_running};
 use crate::web::{FleetList, HistoryLookup, Sources, WebServer};
 
-use super::DaemonError;
-use super::status::{OtherAlarm, Source};
-use super::thread::Thread;
+use crate::daemon::DaemonError;
+use crate::daemon::status::{OtherAlarm, Source};
+use crate::daemon::thread::Thread;
 
 /// The server before it runs, its beat, and what is wrong with it.
 pub(super) struct Web {

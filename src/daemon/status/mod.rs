@@ -49,8 +49,8 @@ use crate::serve::{self, TlsFiles, TlsSettings, Transport};
 use crate::telemetry::{Beat, ContentSums, Counters, RunTime};
 use crate::zone::Published;
 
-use super::drain::Drain;
-use super::required::RequiredZones;
+use crate::daemon::drain::Drain;
+use crate::daemon::required::RequiredZones;
 use clock::Anchor;
 use metric_sources::MetricWatch;
 use outward::TargetWatch;
@@ -305,7 +305,7 @@ impl Answers for StatusTask {
             None => Response::Failed { message: format!("there is no task {task:?}") },
             Some(beat) => {
                 beat.ask_panic();
-                super::response::done(format!("the task {task} panics at its next heartbeat"))
+                crate::daemon::response::done(format!("the task {task} panics at its next heartbeat"))
             }
         }
     }

@@ -100,8 +100,8 @@ pub(super) fn host_alarms(routes: &RouteStatus) -> Vec<OtherAlarm> {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::clock::Anchor;
     use super::*;
+    use crate::daemon::status::clock::Anchor;
     use crate::policy::Intent;
 
     #[test]

@@ -21,14 +21,14 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// The running thread.
 #[derive(Debug)]
-pub(in super::super) struct ControlThread {
+pub(in crate::daemon) struct ControlThread {
     thread: JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl ControlThread {
     /// Starts it with its own runtime.
-    pub(in super::super) fn start(
+    pub(in crate::daemon) fn start(
         server: Server,
         status_task: StatusTask,
         inquiries: Receiver<Inquiry>,
@@ -43,7 +43,7 @@ impl ControlThread {
     }
 
     /// Removes the socket and ends the thread; a thread that is frozen is left behind.
-    pub(in super::super) async fn stop(self) {
+    pub(in crate::daemon) async fn stop(self) {
         self.stop.cancel();
         let begun = Instant::now();
         while !self.thread.is_finished() && begun.elapsed() < GRACE {

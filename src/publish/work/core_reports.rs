@@ -12,7 +12,7 @@ use crate::publish::report::{Report, WatchState};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::{Entry, Origin};
+use crate::publish::work::zone::entry::{Entry, Origin};
 use crate::wire::Name;
 
 impl Core {

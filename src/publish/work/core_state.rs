@@ -23,8 +23,8 @@ use crate::publish::state::step_source::StepSource;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::{Entry, WorkState};
-use crate::publish::work::kept_state::KeptState;
+use crate::publish::work::kept::kept_state::KeptState;
+use crate::publish::work::zone::entry::{Entry, WorkState};
 
 /// While versions are being kept, how often a report says how many are not yet.
 const KEPT_SOON: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use std::ops::Bound;
 
 use crate::publish::validate::delegation::broken_above;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::WorkState;
-use crate::publish::work::zones_below::ZonesBelow;
+use crate::publish::work::zone::entry::WorkState;
+use crate::publish::work::zone::zones_below::ZonesBelow;
 use crate::wire::Name;
 use crate::zone::Snapshot;
 

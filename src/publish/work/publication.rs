@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::publish::verify::Verify;
-use crate::publish::work::zones_below::{Delegations, ZonesBelow};
+use crate::publish::work::zone::zones_below::{Delegations, ZonesBelow};
 use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 use crate::zone::{Published, Zone};

@@ -31,16 +31,16 @@ use crate::publish::state::releases::KeptRelease;
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::step_source::StepSource;
 use crate::publish::state::timers::ZoneTimers;
-use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
-use crate::publish::work::kept_state::KeptState;
+use crate::publish::work::jobs::pool;
+use crate::publish::work::kept::kept_state::KeptState;
 use crate::publish::work::liveness::Liveness;
-use crate::publish::work::members::MemberChanges;
-use crate::publish::work::order::Then;
-use crate::publish::work::orders_hold::{HoldZones, HoldsSet};
+use crate::publish::work::orders::hold::{HoldZones, HoldsSet};
+use crate::publish::work::orders::members::MemberChanges;
+use crate::publish::work::orders::order::Then;
 use crate::publish::work::owner::OwnerThread;
-use crate::publish::work::pool;
+use crate::publish::work::zone::check_context::{Offer, OfferedDifferences};
 use crate::telemetry::pulse::Pulse;
 
 /// Commands that wait for a look to end; more operators than that wait for their turn.

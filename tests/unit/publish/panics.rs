@@ -18,7 +18,7 @@ use crate::publish::Settings;
 use crate::publish::SourceFault;
 use crate::publish::ZoneState;
 use crate::publish::verify::VERIFY_PANICS;
-use crate::publish::work::zone_check::PANICS;
+use crate::publish::work::zone::check::PANICS;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

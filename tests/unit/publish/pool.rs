@@ -3,7 +3,7 @@
 use super::*;
 use crate::publish::Settings;
 use crate::publish::work::core::Core;
-use crate::publish::work::job::Task;
+use crate::publish::work::jobs::job::Task;
 use crate::zone::Published;
 
 fn running(lane: Lane) -> Running {

@@ -1,0 +1,348 @@
+//! Opens everything that can be refused, in an order in which a refusal leaves nothing behind.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::Limits;
+use crate::config::{Config, RouteDriver};
+use crate::control;
+use crate::dnstap::DnstapWriter;
+use crate::handoff::{self, Latest, Reader};
+use crate::health::{self, LoadSource, ServedZones};
+use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
+use crate::otlp::Export;
+use crate::policy::{Decision, Policy};
+use crate::publish::{self, Publisher};
+use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
+use crate::serve::{self, Serving};
+use crate::telemetry::{Beat, Counters, keep_running};
+use crate::zone::Published;
+
+use crate::daemon::canaries::{self, CanaryContext, ReleasedVersions};
+use crate::daemon::catalogs::{self, CatalogContext};
+use crate::daemon::controller::Controller;
+use crate::daemon::drain_file::DrainFile;
+use crate::daemon::error::DaemonError;
+use crate::daemon::process::logged::Logged;
+use crate::daemon::process::parts::Parts;
+use crate::daemon::process::reporting::DecisionReaders;
+use crate::daemon::process::reporting::{Reported, SampleReports, fact_checks, start_control};
+use crate::daemon::process::statistics::start_statistics;
+use crate::daemon::process::supervisor::Supervisor;
+use crate::daemon::reload::live::gate_settings;
+use crate::daemon::reload::reloads::Reloads;
+use crate::daemon::required::MissingZones;
+use crate::daemon::sources::{Ages, Sources};
+use crate::daemon::status::{Ordered, Reload, TransferSources};
+use crate::daemon::thread::Thread;
+use crate::daemon::transfers::transferring::Transferring;
+
+/// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
+const ORDERS: usize = 32;
+
+/// Opens and starts everything. What a refusal leaves behind is taken away: the admin socket, and the addresses that were put on
+/// loopback.
+pub(in crate::daemon) async fn build(
+    config: Config,
+    file: Option<PathBuf>,
+    logged: &Logged,
+) -> Result<Parts, DaemonError> {
+    let admin = control::open(&config.control)?;
+    let missing = host::missing_addresses(&config.pop.management_addresses).await?;
+    if !missing.is_empty() {
+        return Err(host::AddressError::NoSource(missing).into());
+    }
+    let addresses = ensure_addresses(&config).await?;
+    let built = start(config, file, logged, admin, addresses.as_ref());
+    match built {
+        Ok(parts) => Ok(Parts { addresses, ..parts }),
+        Err(error) => {
+            if let Some(addresses) = addresses
+                && let Err(error) = addresses.remove().await
+            {
+                tracing::warn!(%error, "a service address stays on loopback");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Starts all parts but the service addresses.
+fn start(
+    config: Config,
+    file: Option<PathBuf>,
+    logged: &Logged,
+    (server, calls): (control::Server, handoff::Receiver<control::Call>),
+    addresses: Option<&ServiceAddresses>,
+) -> Result<Parts, DaemonError> {
+    let Logged { logging, export } = logged;
+    let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
+    let published = Arc::new(Published::default());
+    let counters = Counters::new(config.serve.counter_sets());
+    let counters = match &config.samples {
+        Some(samples) => counters.with_taps(samples.one_in),
+        None => counters,
+    };
+    let counters = if config.rssac002.is_some() { counters.with_daily_statistics() } else { counters };
+    let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
+    let answers = Arc::new(config.answer.clone());
+    let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
+    let publisher = Arc::new(Publisher::start(publish::Settings::clone(&config.publish), published.clone())?);
+    let versions = Arc::new(ReleasedVersions::new(&config.transfers.canaries));
+    let (transferring, transfers) =
+        Transferring::start(&config.transfers, &publisher, &published, (&serving, &versions))?;
+
+    let context = CatalogContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        secondary: transferring.secondary(),
+    };
+    let (catalogs_thread, catalogs, catalogs_beat) =
+        catalogs::start(config.transfers.catalogs.clone(), context)?;
+    let context = CanaryContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        versions,
+        primary: transferring.primary(),
+    };
+    let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
+    let transfers =
+        TransferSources { catalogs: Some(catalogs.facts()), canaries: Some(canaries.facts()), ..transfers };
+
+    let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
+    let mut load = serving.load();
+    let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
+    let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
+    let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
+
+    let (samples, dnstap) = start_samples(&config, &counters)?;
+    let (statistics, rssac002, loads) = start_statistics(&config, &counters, &published)?;
+    let transfers = TransferSources { loads, ..transfers };
+    let decider = Beat::new("decide");
+    let decisions = Latest::new(Decision::default());
+    let decided = decisions.reader();
+    let (speaker, bgp) = start_speaker(&config, decided, decider.clone())?;
+    tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
+
+    let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
+    let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
+    let watched = watched.chain([decider.clone()]).collect();
+    let supervisor = Supervisor::new(orders.clone(), watched, speaker.control.lease());
+    let fleet = Arc::new(config.fleet.clone());
+    let ordered = Latest::new(Ordered { times: config.drain, fleet: fleet.clone(), ..Ordered::default() });
+    let reload = Latest::new(Reload::default());
+    let reader = ordered.reader();
+    let sources = Sources {
+        report: publisher.report(),
+        serve: serving.watch(),
+        serve_facts: Latest::new(serve::Facts::default()),
+        addresses: lost_addresses,
+        host,
+        zones,
+        told: 0,
+        catalogs: catalogs.facts(),
+        missing: MissingZones::default(),
+        ages: Ages::new(config.health.interval, config.health.timeout, started),
+        health,
+    };
+    let reload = Arc::new(reload);
+    let told = DecisionReaders {
+        serve_facts: sources.serve_facts.reader(),
+        ordered: ordered.reader(),
+        reload: reload.reader(),
+        statistics: sources.health.statistics.clone(),
+        checks: fact_checks(&sources),
+    };
+    let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat, canaries_beat];
+    let moving = transferring.beats();
+    let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
+    let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
+    let exporting: Vec<Beat> = export.iter().map(Export::beat).collect();
+    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling]
+        .into_iter()
+        .chain([counting, exporting])
+        .flatten()
+        .collect();
+    let reported = Reported {
+        started,
+        config: &config,
+        publisher: &publisher,
+        serving: &serving,
+        counters: &counters,
+        speaker: &speaker,
+        host: &sources.host,
+        logs,
+        limits: limits.clone(),
+        told,
+        transfers,
+        published: published.clone(),
+        samples: samples.map(|(_, reports)| reports),
+        rssac002: statistics.map(|(_, trouble)| trouble),
+        exported: export.as_ref().map(Export::counts),
+        beats,
+    };
+    let (control, web) = start_control(server, reported)?;
+    let mut drain_file = DrainFile::new(&config.publish);
+    let controller = Controller {
+        drain: drain_file.restore(Instant::now()),
+        drain_file,
+        blocking: Default::default(),
+        ordered,
+        reload,
+        required: Arc::new(config.required.iter().cloned().collect()),
+        calls,
+        stopping: false,
+        policy: Policy::new(config.policy, config.service_addresses.clone()),
+        orders: received,
+        file,
+        sources,
+        decisions,
+        beat: decider.clone(),
+        tls_files: serving.tls_files(),
+        limits,
+        log_level,
+        restart: Vec::new(),
+        fleet,
+        reloads: Reloads::default(),
+        gate: speaker.control.clone(),
+        bgp,
+        routes: speaker.status.clone(),
+        publisher: publisher.clone(),
+        transfers: transferring.control(),
+        catalogs,
+        canaries,
+        updates: transferring.updates(),
+        published: published.clone(),
+        config,
+    };
+    let decide = Thread::start("decide", CancellationToken::new(), move || async move {
+        let mut controller = controller;
+        keep_running(&decider, &mut controller, async |controller| controller.run().await).await;
+    })?;
+    Ok(Parts {
+        decide,
+        orders,
+        speaker,
+        health: health_thread,
+        host: host_thread,
+        control,
+        web,
+        dnstap,
+        rssac002,
+        serving,
+        publisher,
+        transferring,
+        catalogs: catalogs_thread,
+        canaries: canaries_thread,
+        addresses: None,
+        counters,
+        ordered: reader,
+        supervisor,
+    })
+}
+
+/// A heartbeat and what becomes of samples, and the thread; nothing where none are taken.
+type Samples = (Option<(Beat, SampleReports)>, Option<Thread>);
+
+/// Starts the thread that writes dnstap and the query log, and counts client prefixes.
+fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, DaemonError> {
+    let Some(settings) = config.samples.clone() else { return Ok((None, None)) };
+    let mut writer = DnstapWriter::new(settings, counters.clone());
+    let reports = SampleReports { counts: writer.counts(), catchment: writer.catchment() };
+    let beat = writer.beat();
+    let running = beat.clone();
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = Thread::start_ending("dnstap", stop, move || async move {
+        stopped
+            .run_until_cancelled(keep_running(&running, &mut writer, async |writer| writer.run().await))
+            .await;
+        writer.finish().await;
+    })?;
+    Ok((Some((beat, reports)), Some(thread)))
+}
+
+/// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.
+async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, DaemonError> {
+    let addresses: Vec<_> =
+        config.service_addresses.iter().flat_map(|(_, addresses)| addresses.clone()).collect();
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(ServiceAddresses::ensure(&addresses, config.install_addresses).await?))
+}
+
+/// Starts the thread that probes.
+fn start_health(
+    config: &Config,
+    zones: Reader<Arc<dyn ServedZones>>,
+    load: LoadSource,
+) -> Result<(Thread, health::Health, Vec<Beat>), DaemonError> {
+    let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;
+    let beat = monitor.beat();
+    let beats = vec![beat.clone()];
+    let thread = Thread::start("health", CancellationToken::new(), move || async move {
+        keep_running(&beat, &mut monitor, async |monitor| monitor.run().await).await;
+    })?;
+    Ok((thread, health, beats))
+}
+
+/// Starts the thread that looks at this host: the service addresses, if they are watched, and the rest.
+fn start_host(
+    config: &Config,
+    addresses: Option<&ServiceAddresses>,
+    serving: &Serving,
+    health: &health::Health,
+) -> Result<(Thread, Option<LostAddresses>, HostFacts, Vec<Beat>), DaemonError> {
+    let own = |socket: serve::OwnSocket| host::OwnSocket {
+        address: socket.address,
+        is_tcp: socket.transport == serve::Transport::Tcp,
+        inode: socket.inode,
+    };
+    let (mut observer, facts) = host::Observer::new(host::Observed {
+        sockets: serving.own_sockets().into_iter().map(own).collect(),
+        service_addresses: config.health.addresses.clone(),
+        references: Box::new(health.references()),
+        sends: Box::new(serving.sends()),
+        asked: Box::new(health.asked()),
+        clients: Box::new(serving.recent_clients()),
+    });
+    let (watcher, lost): (Option<AddressWatcher>, _) = addresses.map(ServiceAddresses::watcher).unzip();
+    let beats =
+        [Some(observer.beat()), watcher.as_ref().map(AddressWatcher::beat)].into_iter().flatten().collect();
+    let thread = Thread::start("host", CancellationToken::new(), move || async move {
+        let watch = async {
+            if let Some(mut watcher) = watcher {
+                let beat = watcher.beat();
+                keep_running(&beat, &mut watcher, async |watcher| watcher.run().await).await;
+            }
+        };
+        let observe = async {
+            let beat = observer.beat();
+            keep_running(&beat, &mut observer, async |observer| observer.run().await).await;
+        };
+        tokio::join!(watch, observe);
+    })?;
+    Ok((thread, lost, facts, beats))
+}
+
+fn start_speaker(
+    config: &Config,
+    decided: Reader<Decision>,
+    decider: Beat,
+) -> Result<(Speaker, Option<BgpControl>), DaemonError> {
+    let settings = gate_settings(config.lease, &config.service_addresses, &config.health)?;
+    Ok(match &config.route {
+        RouteDriver::DryRun(_) => (route::start(DryRun, settings, decided, decider)?, None),
+        RouteDriver::Bgp(bgp) => {
+            let driver =
+                BgpDriver::new((**bgp).clone(), config.services.clone()).map_err(DaemonError::Route)?;
+            let control = driver.control();
+            (route::start(driver, settings, decided, decider)?, Some(control))
+        }
+    })
+}

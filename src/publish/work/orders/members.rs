@@ -1,0 +1,239 @@
+//! Zones that catalogs list: what becomes of them here when one is listed, begins anew, or is listed no more.
+//!
+//! [`MemberChanges`] flow in; entries to check, zones to serve no longer, and what is to be kept flow out. Who is a member is durable
+//! before a primary is asked for the zone, so that a restart has the same zones without asking anybody. What is kept of a zone that
+//! is listed no more stays for its time, out of service and out of the report. Never decides who is a member.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::oneshot;
+
+use crate::clock::Moment;
+use crate::publish::state::members::KeptMember;
+use crate::publish::state::rows::ZoneRows;
+use crate::publish::work::core::Core;
+use crate::publish::work::zone::entry::Entry;
+use crate::wire::Name;
+use crate::zone::Expiry;
+
+/// What a new version of a catalog changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemberChanges {
+    /// Members that are to be served, or of which other things are said now. What is kept of one that was a member before comes back,
+    /// unless its label is another one, or its owner is one to which the owner before did not give it.
+    pub set: Vec<(Name, KeptMember)>,
+    /// Members that begin anew: what is served and kept of them is of no use.
+    pub reset: Vec<(Name, KeptMember)>,
+    /// Zones that are members no more, and until when what is kept of each stays, in seconds since 1970.
+    pub removed: Vec<(Name, u64)>,
+}
+
+impl Core {
+    /// Learns from the state directory who was a member. What catalogs have said since the start counts.
+    pub(in crate::publish) fn read_members(&mut self) {
+        let state = self.keeping.state.clone();
+        let Some(store) = state.store() else { return };
+        match store.members() {
+            Ok(members) => {
+                for (name, member) in members {
+                    self.keeping.members.all.entry(name).or_insert(member);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the members of catalogs cannot be read: their catalogs list them again")
+            }
+        }
+    }
+
+    /// An entry for a zone of which the state directory has something; `None`: it waits out of service for its end.
+    pub(in crate::publish) fn stored_entry(&self, zone: &Name) -> Option<Entry> {
+        let members = &self.keeping.members;
+        let waits = members.keeps_aside(zone) || self.keeping.removed.has(zone);
+        (!waits).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
+    }
+
+    /// Every member has an entry, also one of which nothing is kept.
+    pub(in crate::publish) fn enter_members(&mut self) {
+        let listed = self.keeping.members.all.iter().filter(|(_, member)| member.kept_until.is_none());
+        let listed: Vec<Name> = listed.map(|(name, _)| name.clone()).collect();
+        for name in listed {
+            self.entry_or_new(&name).is_member = true;
+        }
+    }
+
+    /// Takes what a new version of a catalog changes; durable when this is answered, if that can be.
+    pub(in crate::publish) fn change_members(&mut self, changes: MemberChanges, reply: oneshot::Sender<()>) {
+        self.take_results();
+        let mut kept = Vec::new();
+        let mut gone = Vec::new();
+        let mut anew = BTreeSet::new();
+        let MemberChanges { set, reset, removed } = changes;
+        for (name, until) in removed {
+            let Some(member) = self.keeping.members.all.get_mut(&name) else { continue };
+            member.kept_until = Some(until);
+            self.keeping.members.retention.begin(&name, until, Moment::now());
+            kept.push((name.clone(), Some(member.clone())));
+            gone.push(name);
+        }
+        for (name, member) in reset {
+            self.forget_member(&name);
+            anew.insert(name.clone());
+            kept.push((name.clone(), Some(member.clone())));
+            self.keeping.members.all.insert(name.clone(), member);
+            gone.push(name);
+        }
+        self.take_out_of_service(&gone);
+        for (name, member) in set {
+            let before = self.keeping.members.all.insert(name.clone(), member.clone());
+            if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
+                self.forget_member(&name);
+                anew.insert(name.clone());
+            }
+            kept.push((name, Some(member)));
+        }
+        self.forget_the_old(&mut kept);
+        let names: Vec<Name> = kept.iter().map(|(name, _)| name.clone()).collect();
+        // The rules of one that the configuration names were those of no zone, or are so now.
+        let are_named = names.iter().any(|name| self.settings.names(name));
+        self.keep_members(kept);
+        for name in names {
+            if self.keeping.members.lists(&name) {
+                let stored = !anew.contains(&name);
+                self.check_member(name, stored);
+            }
+        }
+        if are_named && self.reporting.settled {
+            self.report_all();
+        }
+        self.report_changed();
+        let _ = reply.send(());
+    }
+
+    /// Brings a member into service, as far as something is kept of it. `stored`: whether that may be.
+    fn check_member(&mut self, name: Name, stored: bool) {
+        if let Some(entry) = self.zones.get_mut(&name) {
+            entry.is_member = true;
+            return;
+        }
+        self.keeping.removed.take(&name);
+        self.zones.insert(name.clone(), Entry { is_member: true, stored, ..Entry::default() });
+        self.push(&name, false);
+    }
+
+    /// Serves these no longer, and knows them no longer; what is kept of them stays.
+    fn take_out_of_service(&mut self, gone: &[Name]) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut from_file = Vec::new();
+        for name in gone {
+            // One that the configuration names, too, stays.
+            let is_configured =
+                self.settings.transferred.contains(name) || self.settings.databases.contains(name);
+            match self.zones.get_mut(name) {
+                Some(entry) if is_configured || entry.found.is_some() => {
+                    entry.is_member = false;
+                    if !self.settings.transferred.contains(name) {
+                        from_file.push((name.clone(), Expiry::Current));
+                    }
+                }
+                Some(_) => {
+                    self.board.forget(name);
+                    self.release(name);
+                    let gone = self.zones.remove(name);
+                    self.has_left(gone.and_then(|gone| gone.includes_in));
+                    self.orders.remove(name);
+                    self.publication.remove(name.clone());
+                    self.reporting.news.insert(name.clone());
+                }
+                None => {}
+            }
+        }
+        self.publication.flush(&self.published, &self.verify);
+        // What comes from a file does not expire.
+        self.set_expiry(&from_file);
+        self.publish_absences();
+    }
+
+    /// Forgets what is kept of a zone that is not in service.
+    fn forget_member(&self, name: &Name) {
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.forget_soon(name);
+        }
+    }
+
+    /// Forgets what was kept of zones whose time is over, now and then: a clock that jumped may have put it off.
+    pub(in crate::publish) fn forget_old_members(&mut self) {
+        let mut kept = Vec::new();
+        self.forget_the_old(&mut kept);
+        self.keep_members(kept);
+    }
+
+    /// Forgets which version of it all secondaries might have.
+    fn forget_release(&self, name: &Name) {
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.keep_rows_soon(ZoneRows::Releases(vec![(name.clone(), None)]));
+        }
+    }
+
+    /// Forgets what was kept of zones whose time is over. One that is served again by another way is no business of ours.
+    fn forget_the_old(&mut self, kept: &mut Vec<(Name, Option<KeptMember>)>) {
+        let (old, later) = self.keeping.members.take_due(Moment::now());
+        kept.extend(later);
+        for name in old {
+            if !self.zones.contains_key(&name) {
+                tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
+                self.forget_member(&name);
+                self.forget_release(&name);
+            }
+            kept.push((name, None));
+        }
+    }
+
+    fn keep_members(&mut self, kept: Vec<(Name, Option<KeptMember>)>) {
+        if kept.is_empty() {
+            return;
+        }
+        let written = match self.keeping.state.writer() {
+            Some(writer) => writer.keep_rows(ZoneRows::Members(kept)),
+            None => return self.keeping.members.is_unkept = self.keeping.state.unwritable().is_some(),
+        };
+        if let Err(error) = written {
+            tracing::error!(%error, "who is a member of which catalog is not kept: a restart without their primaries may lose zones");
+            self.keeping.members.is_unkept = true;
+        }
+    }
+
+    /// Keeps all of them, if they could not be kept before.
+    pub(in crate::publish) fn keep_members_again(&mut self) {
+        if std::mem::take(&mut self.keeping.members.is_unkept) {
+            self.keep_all_members();
+        }
+    }
+
+    /// Keeps all of them in a state directory that is new.
+    pub(in crate::publish) fn keep_all_members(&mut self) {
+        let all = self.keeping.members.all.iter();
+        let all = all.map(|(name, member)| (name.clone(), Some(member.clone()))).collect();
+        self.keep_members(all);
+    }
+
+    /// Zones that the configuration names are members of no catalog; catalogs are not answered from.
+    pub(in crate::publish) fn leave_to_configuration(&mut self) {
+        let settings = self.settings.clone();
+        let mut kept = Vec::new();
+        for name in settings.transferred.iter().chain(&settings.databases) {
+            if self.keeping.members.all.remove(name).is_some() {
+                kept.push((name.clone(), None));
+                // What is kept of it goes on.
+                let entry = self.zones.entry(name.clone()).or_insert_with(Entry::stored);
+                entry.is_member = false;
+            }
+        }
+        self.keep_members(kept);
+        if let Some(snapshot) = self.published.load().with_unanswered(&settings.catalogs) {
+            self.published.store(snapshot);
+        }
+        self.zones.iter_mut().for_each(|(name, entry)| entry.is_catalog = settings.catalogs.contains(name));
+    }
+}

@@ -1,0 +1,94 @@
+//! From notifications to zones: a file that is whole again is read at once, what is not clear leads to a look at everything.
+
+use std::path::{Path, PathBuf};
+
+use crate::publish::source::SourceKey;
+use crate::publish::source::scan::Found;
+use crate::publish::source::watch::WatchEvents;
+use crate::publish::work::core::Core;
+use crate::publish::work::jobs::job::Task;
+use crate::publish::work::queue::Lane;
+use crate::wire::Name;
+
+/// With more zones than this a look beside a look at all costs too much to come with each burst of changes.
+const MOST_BESIDE: usize = 20_000;
+
+impl Core {
+    /// Takes what was heard.
+    pub(in crate::publish) fn hear(&mut self, heard: WatchEvents) {
+        if heard.changed || heard.overflowed {
+            self.watching.heard.everything = true;
+            self.watching.heard.overflowed |= heard.overflowed;
+            self.watching.heard.soon = true;
+        }
+        for path in &heard.files {
+            if !self.check_file(path) {
+                (self.watching.heard.everything, self.watching.heard.soon) = (true, true);
+            }
+        }
+        self.watching.heard.soon |= heard.created;
+        self.watching.heard.later |= !heard.written.is_empty();
+        self.watching.heard.files.extend(heard.written);
+        if !heard.unclear.is_empty() {
+            self.find_out(heard.unclear.into_iter().collect());
+        }
+    }
+
+    /// A burst of changes is over.
+    pub(in crate::publish) fn check_heard(&mut self) {
+        let files = std::mem::take(&mut self.watching.heard.files);
+        if !self.watching.heard.everything {
+            self.watching.heard.everything = files.iter().any(|path| !self.check_file(path));
+        }
+        if std::mem::take(&mut self.watching.heard.everything) {
+            self.survey_beside_round();
+            self.check_all();
+        }
+        self.go_on();
+    }
+
+    /// While a look at all zones goes on, the next one waits for its largest zone. What is new meanwhile, such as a folder that a link was
+    /// switched to, does not: each source that this look is done with is looked at beside it. Zones that are gone are left to the next one.
+    fn survey_beside_round(&mut self) {
+        let is_cheap = self.reporting.settled && self.zones.len() <= MOST_BESIDE;
+        let Some(round) = self.looks.round.as_ref().filter(|_| is_cheap) else { return };
+        let keys = self.sources.list().iter().map(|source| &source.key);
+        let is_due = |key: &&SourceKey| !round.sources.contains(*key) && !self.board.queue.is_stalled(key);
+        let due: Vec<SourceKey> = keys.filter(is_due).cloned().collect();
+        due.iter().for_each(|key| self.board.queue.push_survey(key));
+    }
+
+    /// Checks the zones whose file this is. False if it is not sure which ones, or whether another file counts as well.
+    fn check_file(&mut self, path: &Path) -> bool {
+        let zones = self.sources.directories.zones_at(path);
+        let mut is_sure = !zones.is_empty();
+        for (name, found) in zones {
+            is_sure &= self.check_found(&name, found);
+        }
+        is_sure
+    }
+
+    /// Checks a zone whose file was found. False if it is not sure whether another file counts as well.
+    fn check_found(&mut self, name: &Name, found: Found) -> bool {
+        match self.zones.get_mut(name) {
+            None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
+            None => {
+                self.sources.add_zone(&found.key, name);
+                self.entry_or_new(name).found = Some(found);
+            }
+            Some(entry) => {
+                let is_there = |known: &Found| known.path == found.path && known.key == found.key;
+                if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
+                    return false;
+                }
+            }
+        }
+        self.push(name, true);
+        true
+    }
+
+    fn find_out(&mut self, paths: Vec<PathBuf>) {
+        let context = self.context();
+        self.board.give((Lane::General, SourceKey::None), context, Task::Unclear(paths));
+    }
+}
