@@ -40,6 +40,7 @@ mod canaries;
 mod catalogs;
 mod controller;
 mod decide;
+mod deciding;
 mod drain;
 mod drain_file;
 mod error;
@@ -55,6 +56,7 @@ mod status;
 mod thread;
 mod transfers;
 mod web;
+mod zone_control;
 
 use std::path::PathBuf;
 

@@ -25,14 +25,17 @@ use crate::zone::Published;
 use crate::daemon::canaries::{self, CanaryContext, ReleasedVersions};
 use crate::daemon::catalogs::{self, CatalogContext};
 use crate::daemon::controller::Controller;
+use crate::daemon::deciding::Deciding;
 use crate::daemon::drain_file::DrainFile;
 use crate::daemon::error::DaemonError;
+use crate::daemon::orders::order_state::OrderState;
 use crate::daemon::process::logged::Logged;
 use crate::daemon::process::parts::Parts;
 use crate::daemon::process::reporting::DecisionReaders;
 use crate::daemon::process::reporting::{Reported, SampleReports, fact_checks, start_control};
 use crate::daemon::process::statistics::start_statistics;
 use crate::daemon::process::supervisor::Supervisor;
+use crate::daemon::reload::configured::Configured;
 use crate::daemon::reload::live::gate_settings;
 use crate::daemon::reload::reloads::Reloads;
 use crate::daemon::required::MissingZones;
@@ -40,6 +43,7 @@ use crate::daemon::sources::{Ages, Sources};
 use crate::daemon::status::{Ordered, Reload, TransferSources};
 use crate::daemon::thread::Thread;
 use crate::daemon::transfers::transferring::Transferring;
+use crate::daemon::zone_control::ZoneControl;
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;
@@ -82,36 +86,11 @@ fn start(
     let Logged { logging, export } = logged;
     let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
-    let counters = Counters::new(config.serve.counter_sets());
-    let counters = match &config.samples {
-        Some(samples) => counters.with_taps(samples.one_in),
-        None => counters,
-    };
-    let counters = if config.rssac002.is_some() { counters.with_daily_statistics() } else { counters };
+    let counters = new_counters(&config);
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
-    let publisher = Arc::new(Publisher::start(publish::Settings::clone(&config.publish), published.clone())?);
-    let versions = Arc::new(ReleasedVersions::new(&config.transfers.canaries));
-    let (transferring, transfers) =
-        Transferring::start(&config.transfers, &publisher, &published, (&serving, &versions))?;
-
-    let context = CatalogContext {
-        publisher: publisher.clone(),
-        published: published.clone(),
-        secondary: transferring.secondary(),
-    };
-    let (catalogs_thread, catalogs, catalogs_beat) =
-        catalogs::start(config.transfers.catalogs.clone(), context)?;
-    let context = CanaryContext {
-        publisher: publisher.clone(),
-        published: published.clone(),
-        versions,
-        primary: transferring.primary(),
-    };
-    let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
-    let transfers =
-        TransferSources { catalogs: Some(catalogs.facts()), canaries: Some(canaries.facts()), ..transfers };
+    let feeding = start_feeding(&config, published.clone(), &serving)?;
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -121,7 +100,7 @@ fn start(
 
     let (samples, dnstap) = start_samples(&config, &counters)?;
     let (statistics, rssac002, loads) = start_statistics(&config, &counters, &published)?;
-    let transfers = TransferSources { loads, ..transfers };
+    let transfers = TransferSources { loads, ..feeding.facts };
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
@@ -137,14 +116,14 @@ fn start(
     let reload = Latest::new(Reload::default());
     let reader = ordered.reader();
     let sources = Sources {
-        report: publisher.report(),
+        report: feeding.zones.publisher.report(),
         serve: serving.watch(),
         serve_facts: Latest::new(serve::Facts::default()),
         addresses: lost_addresses,
         host,
         zones,
         told: 0,
-        catalogs: catalogs.facts(),
+        catalogs: feeding.zones.catalogs.facts(),
         missing: MissingZones::default(),
         ages: Ages::new(config.health.interval, config.health.timeout, started),
         health,
@@ -157,20 +136,19 @@ fn start(
         statistics: sources.health.statistics.clone(),
         checks: fact_checks(&sources),
     };
-    let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat, canaries_beat];
-    let moving = transferring.beats();
+    let own = vec![decider.clone(), logs.beat()];
     let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
     let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
     let exporting: Vec<Beat> = export.iter().map(Export::beat).collect();
-    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling]
+    let beats = [own, feeding.beats, health_beats, host_beats, speaker.beats.clone(), serving.beats()]
         .into_iter()
-        .chain([counting, exporting])
+        .chain([sampling, counting, exporting])
         .flatten()
         .collect();
     let reported = Reported {
         started,
         config: &config,
-        publisher: &publisher,
+        publisher: &feeding.zones.publisher,
         serving: &serving,
         counters: &counters,
         speaker: &speaker,
@@ -186,38 +164,35 @@ fn start(
         beats,
     };
     let (control, web) = start_control(server, reported)?;
-    let mut drain_file = DrainFile::new(&config.publish);
+    let required = Arc::new(config.required.iter().cloned().collect());
+    let policy = Policy::new(config.policy, config.service_addresses.clone());
+    let drain_file = DrainFile::new(&config.publish);
+    let publisher = feeding.zones.publisher.clone();
     let controller = Controller {
-        drain: drain_file.restore(Instant::now()),
-        drain_file,
-        blocking: Default::default(),
-        ordered,
-        reload,
-        required: Arc::new(config.required.iter().cloned().collect()),
-        calls,
-        stopping: false,
-        policy: Policy::new(config.policy, config.service_addresses.clone()),
-        orders: received,
-        file,
-        sources,
-        decisions,
-        beat: decider.clone(),
-        tls_files: serving.tls_files(),
-        limits,
-        log_level,
-        restart: Vec::new(),
-        fleet,
-        reloads: Reloads::default(),
-        gate: speaker.control.clone(),
-        bgp,
-        routes: speaker.status.clone(),
-        publisher: publisher.clone(),
-        transfers: transferring.control(),
-        catalogs,
-        canaries,
-        updates: transferring.updates(),
-        published: published.clone(),
-        config,
+        configured: Configured {
+            file,
+            reload,
+            reloads: Reloads::default(),
+            restart: Vec::new(),
+            tls_files: serving.tls_files(),
+            limits,
+            log_level,
+            fleet,
+            config,
+        },
+        orders: OrderState::new(received, calls, drain_file, Instant::now()),
+        zones: feeding.zones,
+        deciding: Deciding {
+            required,
+            policy,
+            sources,
+            routes: speaker.status.clone(),
+            gate: speaker.control.clone(),
+            bgp,
+            decisions,
+            ordered,
+            beat: decider.clone(),
+        },
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {
         let mut controller = controller;
@@ -235,14 +210,68 @@ fn start(
         rssac002,
         serving,
         publisher,
-        transferring,
-        catalogs: catalogs_thread,
-        canaries: canaries_thread,
+        transferring: feeding.transferring,
+        catalogs: feeding.catalogs,
+        canaries: feeding.canaries,
         addresses: None,
         counters,
         ordered: reader,
         supervisor,
     })
+}
+
+/// What counts queries: with samples and daily statistics where these are asked for.
+fn new_counters(config: &Config) -> Counters {
+    let counters = Counters::new(config.serve.counter_sets());
+    let counters = match &config.samples {
+        Some(samples) => counters.with_taps(samples.one_in),
+        None => counters,
+    };
+    if config.rssac002.is_some() { counters.with_daily_statistics() } else { counters }
+}
+
+/// The parts that zones come by.
+struct Feeding {
+    zones: ZoneControl,
+    transferring: Transferring,
+    catalogs: Thread,
+    canaries: Thread,
+    /// What the status tells of them.
+    facts: TransferSources,
+    beats: Vec<Beat>,
+}
+
+/// Starts the publisher, and what gives it zones and hands them on.
+fn start_feeding(
+    config: &Config,
+    published: Arc<Published>,
+    serving: &Serving,
+) -> Result<Feeding, DaemonError> {
+    let publisher = Arc::new(Publisher::start(publish::Settings::clone(&config.publish), published.clone())?);
+    let versions = Arc::new(ReleasedVersions::new(&config.transfers.canaries));
+    let (transferring, facts) =
+        Transferring::start(&config.transfers, &publisher, &published, (serving, &versions))?;
+    let context = CatalogContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        secondary: transferring.secondary(),
+    };
+    let (catalogs_thread, catalogs, catalogs_beat) =
+        catalogs::start(config.transfers.catalogs.clone(), context)?;
+    let context = CanaryContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        versions,
+        primary: transferring.primary(),
+    };
+    let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
+    let facts =
+        TransferSources { catalogs: Some(catalogs.facts()), canaries: Some(canaries.facts()), ..facts };
+    let mut beats = vec![publisher.beat(), catalogs_beat, canaries_beat];
+    beats.extend(transferring.beats());
+    let (transfers, updates) = (transferring.control(), transferring.updates());
+    let zones = ZoneControl { publisher, published, transfers, catalogs, canaries, updates };
+    Ok(Feeding { zones, transferring, catalogs: catalogs_thread, canaries: canaries_thread, facts, beats })
 }
 
 /// A heartbeat and what becomes of samples, and the thread; nothing where none are taken.

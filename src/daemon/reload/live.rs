@@ -39,46 +39,48 @@ pub(in crate::daemon) struct Applied {
 /// changed.
 pub(in crate::daemon) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied, String> {
     let now = Instant::now();
-    let health = controller.config.health.changed_to(&new.health);
+    let health = controller.configured.config.health.changed_to(&new.health);
     let (services, addresses) = bound(new, &health.addresses);
     check_all(new, &health, &services)?;
     let gate = gate_settings(new.lease, &addresses, &health).map_err(|error| with_causes(&error))?;
     controller
+        .zones
         .transfers
-        .change(&controller.config.transfers, &new.transfers)
+        .change(&controller.configured.config.transfers, &new.transfers)
         .map_err(|error| with_causes(&error))?;
-    let mut applied = Applied { changes: Vec::new(), restart: needs_restart(&controller.config, new) };
-    let old = &mut controller.config;
+    let mut applied =
+        Applied { changes: Vec::new(), restart: needs_restart(&controller.configured.config, new) };
+    let old = &mut controller.configured.config;
     let required: BTreeSet<Name> = new.required.iter().cloned().collect();
     // The same zones stay the same list: who follows changes of zones goes on to do so.
-    if *controller.required != required {
-        controller.required = Arc::new(required);
+    if *controller.deciding.required != required {
+        controller.deciding.required = Arc::new(required);
     }
     if old.log.level != new.log.level {
-        controller.log_level.change(&new.log.level).map_err(|error| with_causes(&error))?;
+        controller.configured.log_level.change(&new.log.level).map_err(|error| with_causes(&error))?;
         old.log.level.clone_from(&new.log.level);
     }
     if old.rate_limit != new.rate_limit {
-        controller.limits.change(&new.rate_limit, now).map_err(|error| with_causes(&error))?;
+        controller.configured.limits.change(&new.rate_limit, now).map_err(|error| with_causes(&error))?;
         old.rate_limit = new.rate_limit.clone();
     }
     if old.fleet != new.fleet {
         old.fleet = new.fleet.clone();
-        controller.fleet = Arc::new(new.fleet.clone());
+        controller.configured.fleet = Arc::new(new.fleet.clone());
     }
     old.drain = new.drain;
     old.publish = new.publish.clone();
     // What needs a restart is compared with what is in force.
     let at_start = old.transfers.at_start.clone();
     old.transfers = config::Transfers { at_start, ..new.transfers.clone() };
-    controller.updates.change(new.transfers.updates.clone());
+    controller.zones.updates.change(new.transfers.updates.clone());
     let health_changes = old.health != health;
     if health_changes {
-        controller.sources.health.change(&health).map_err(|error| with_causes(&error))?;
-        controller.sources.ages.change(health.interval, health.timeout);
+        controller.deciding.sources.health.change(&health).map_err(|error| with_causes(&error))?;
+        controller.deciding.sources.ages.change(health.interval, health.timeout);
         old.health = health;
     }
-    if let (Some(control), RouteDriver::Bgp(bgp)) = (&controller.bgp, &new.route) {
+    if let (Some(control), RouteDriver::Bgp(bgp)) = (&controller.deciding.bgp, &new.route) {
         let changes = control.change((**bgp).clone(), services.clone()).map_err(all)?;
         let text = changes.to_string();
         applied.changes.extend(Some(text).filter(|text| !text.is_empty()));
@@ -87,10 +89,10 @@ pub(in crate::daemon) fn apply(controller: &mut Controller, new: &Config) -> Res
     applied.changes.extend(comes_and_goes(&old.service_addresses, &addresses));
     let differs = old.service_addresses != addresses;
     if differs || old.policy != new.policy {
-        controller.policy.change(new.policy, addresses.clone());
+        controller.deciding.policy.change(new.policy, addresses.clone());
     }
     if differs || health_changes || old.lease != new.lease {
-        controller.gate.change(gate);
+        controller.deciding.gate.change(gate);
     }
     (old.policy, old.lease) = (new.policy, new.lease);
     (old.services, old.service_addresses) = (services, addresses);

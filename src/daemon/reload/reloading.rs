@@ -42,20 +42,20 @@ const MOST_NAMED: usize = 10;
 
 /// SIGHUP, for which the log tells what came of it, or `anyns reload`, which is answered when every zone was looked at.
 pub(in crate::daemon) fn ask(controller: &mut Controller, reply: Option<Reply>) {
-    if controller.reloads.reading.is_some() {
-        controller.reloads.next.get_or_insert_default().extend(reply);
+    if controller.configured.reloads.reading.is_some() {
+        controller.configured.reloads.next.get_or_insert_default().extend(reply);
         return;
     }
     begin(controller, reply.into_iter().collect());
 }
 
 fn begin(controller: &mut Controller, replies: Vec<Reply>) {
-    controller.reload.publish(Reload::Running { since: Instant::now() });
-    let serves = controller.publisher.report().load().served() > 0;
-    let looks = controller.reloads.looks.clone();
-    let known = local_addresses(&controller.config);
-    let reading = tokio::spawn(read(controller.file.clone(), known, serves.then_some(looks)));
-    controller.reloads.reading = Some((reading, replies));
+    controller.configured.reload.publish(Reload::Running { since: Instant::now() });
+    let serves = controller.zones.publisher.report().load().served() > 0;
+    let looks = controller.configured.reloads.looks.clone();
+    let known = local_addresses(&controller.configured.config);
+    let reading = tokio::spawn(read(controller.configured.file.clone(), known, serves.then_some(looks)));
+    controller.configured.reloads.reading = Some((reading, replies));
 }
 
 /// The local ends of the sessions.
@@ -156,17 +156,17 @@ pub(in crate::daemon) fn take_over(controller: &mut Controller, (read, replies):
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        changeable(&controller.config, &loaded.config)?;
-        catalogs_left(&loaded.config, &controller.catalogs.facts().load())?;
+        changeable(&controller.configured.config, &loaded.config)?;
+        catalogs_left(&loaded.config, &controller.zones.catalogs.facts().load())?;
         Ok((loaded.config, silent))
     }) {
         Ok(read) => put_in_force(controller, read, replies),
         Err(reason) => {
             let message = format!("the old configuration stays: {reason}");
-            finish(&controller.reload, replies, failed(message));
+            finish(&controller.configured.reload, replies, failed(message));
         }
     }
-    if let Some(replies) = controller.reloads.next.take() {
+    if let Some(replies) = controller.configured.reloads.next.take() {
         begin(controller, replies);
     }
 }
@@ -204,7 +204,7 @@ fn put_in_force(
     let moved = moved_to_primaries(controller, &config);
     let mut applied = match live::apply(controller, &config) {
         Ok(applied) => applied,
-        Err(message) => return finish(&controller.reload, replies, failed(message)),
+        Err(message) => return finish(&controller.configured.reload, replies, failed(message)),
     };
     let unknown = |directory: PathBuf| {
         format!(
@@ -213,15 +213,15 @@ fn put_in_force(
         )
     };
     applied.changes.extend(silent.map(unknown));
-    controller.restart.clone_from(&applied.restart);
+    controller.configured.restart.clone_from(&applied.restart);
     if applied.restart.is_empty() {
-        controller.config.digest.clone_from(&config.digest);
+        controller.configured.config.digest.clone_from(&config.digest);
     }
-    let state = controller.reload.clone();
-    let publisher = controller.publisher.clone();
-    let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());
+    let state = controller.configured.reload.clone();
+    let publisher = controller.zones.publisher.clone();
+    let (tls_files, catalogs) = (controller.configured.tls_files.clone(), controller.zones.catalogs.clone());
     let ticket_keys = config.serve.tls.as_ref().map(|tls| tls.ticket_keys.clone()).unwrap_or_default();
-    let (canaries, transfers) = (controller.canaries.clone(), controller.transfers.clone());
+    let (canaries, transfers) = (controller.zones.canaries.clone(), controller.zones.transfers.clone());
     let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
@@ -242,8 +242,8 @@ fn put_in_force(
 
 /// The zones that come from primaries from now on and are known here already: their next try may be far away.
 fn moved_to_primaries(controller: &Controller, config: &Config) -> Vec<Name> {
-    let report = controller.publisher.report().load();
-    let new = config.publish.transferred.difference(&controller.config.publish.transferred);
+    let report = controller.zones.publisher.report().load();
+    let new = config.publish.transferred.difference(&controller.configured.config.publish.transferred);
     new.filter(|zone| report.zones.contains_key(*zone)).cloned().collect()
 }
 
