@@ -104,6 +104,6 @@ pub use verify::Signatures;
 pub use work::kept::kept_state::KeptState;
 pub use work::kept::removed_list::KEPT as KEPT_ASIDE;
 pub use work::liveness::{Liveness, Stall};
-pub use work::orders::hold::{HoldZones, HoldsSet};
+pub use work::orders::hold::{HoldZones, HoldsSet, NamePredicate};
 pub use work::orders::members::MemberChanges;
 pub use work::publisher::{Publisher, PublisherHandle};

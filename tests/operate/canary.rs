@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::fuse::Fuse;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{HUB_SECRET, ZONE, base_config, replace, state_directory};
+use crate::support::pop::{HUB_SECRET, ZONE, base_config, replace};
 use crate::support::process::Process;
-use crate::support::skip::{has_programs, skip};
+use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
 use crate::support::zones::versioned;
 
 const HUB: &str = "198.18.1.1";
-const NSD: &str = "198.18.1.2";
-const KNOT: &str = "198.18.1.3";
+pub(crate) const NSD: &str = "198.18.1.2";
+pub(crate) const KNOT: &str = "198.18.1.3";
 /// Where the secondaries answer.
 const PORT: &str = "5300";
 /// How long the canary must serve a version.
@@ -39,7 +38,7 @@ struct Site {
     lab: Lab,
 }
 
-fn hub_config(lab: &Lab, canary: &str, when_unreachable: &str) -> String {
+pub(crate) fn hub_config(lab: &Lab, canary: &str, when_unreachable: &str) -> String {
     let mut text = base_config(lab, "hub", [HUB, "2001:db8:1::1"], "dry-run", "");
     let target = |address: &str| format!("{{ address = \"{address}:{PORT}\", key = \"hub.\" }}");
     let _ = write!(
@@ -148,7 +147,7 @@ impl Site {
 }
 
 /// A namespace with the addresses of the hub and of both secondaries.
-fn addresses(lab: &mut Lab) -> Space {
+pub(crate) fn addresses(lab: &mut Lab) -> Space {
     let space = lab.space("hub");
     for address in ["192.0.2.53/32", "2001:db8:53::53/128", "2001:db8:1::1/128"] {
         space.ip(&["address", "add", address, "dev", "lo"]);
@@ -168,13 +167,13 @@ fn dig(space: &Space, arguments: &[&str]) -> String {
 }
 
 /// The serial that the hub tells who asks from this address.
-fn soa_of(space: &Space, from: &str) -> Option<u32> {
+pub(crate) fn soa_of(space: &Space, from: &str) -> Option<u32> {
     let text = dig(space, &["+short", "-b", from, &format!("@{HUB}"), "-p", "5353", ZONE, "SOA"]);
     text.split_whitespace().nth(2)?.parse().ok()
 }
 
 /// A version with so many more records that a difference to another one is smaller than the zone (RFC 1995 section 5).
-fn deploy(zones: &std::path::Path, version: u32) {
+pub(crate) fn deploy(zones: &std::path::Path, version: u32) {
     let more: String = (0..50).map(|host| format!("more{host} 60 IN A 192.0.2.{host}\n")).collect();
     replace(&zones.join(format!("{ZONE}.zone")), &(versioned(ZONE, version) + &more));
 }
@@ -359,141 +358,4 @@ fn a_version_that_the_history_does_not_have_any_more_goes_to_nobody_else_until_a
     hub.must(&["zone", "release", "--all"]);
     assert_eq!([sent(NSD), sent(KNOT)], [Some(2), Some(2)]);
     hub.wait_status("released", |status| status["canaries"][0]["withheld"] == 0);
-}
-
-/// Its state directory does not answer when the hub starts: nothing counts as released until it does, and then what was.
-#[test]
-fn what_was_released_is_known_again_when_the_state_directory_answers() {
-    if !has_programs("versions that were released", &["dig"]) {
-        return;
-    }
-    let mut lab = Lab::new();
-    let space = addresses(&mut lab);
-    let zones = lab.subdirectory("zones-hub");
-    let mut hub = Anyns::new(&lab, &space, "hub", &hub_config(&lab, NSD, "hold"));
-    let (data, state) = (lab.subdirectory("late-data"), state_directory(&lab, "hub"));
-    let Some(fuse) = Fuse::mount(&data, &state) else {
-        return skip("a state directory that answers late", "there is no FUSE");
-    };
-    deploy(&zones, 1);
-    let released = |status: &Value| status["canaries"][0]["released"] == 1 && status["zones_not_kept"] == 0;
-    hub.start(&lab);
-    hub.wait_status("released", released);
-    hub.kill();
-    fuse.stop();
-    hub.start(&lab);
-    hub.wait_status("withheld", |status| status["canaries"][0]["withheld"] == 1);
-    let sent = |from: &str| soa_of(&space, from);
-    assert_eq!([sent(NSD), sent(KNOT)], [Some(1), None]);
-    fuse.go_on();
-    hub.wait_status("released again", released);
-    assert_eq!([sent(NSD), sent(KNOT)], [Some(1), Some(1)]);
-    hub.kill();
-}
-
-/// The hub with a zone that a `[[zone]]` names, so that it can leave the configuration.
-struct Leaving {
-    hub: Anyns,
-    zones: PathBuf,
-    usual: String,
-    without: String,
-    space: Space,
-    lab: Lab,
-}
-
-impl Leaving {
-    /// Version 1 is released.
-    fn new() -> Self {
-        let mut lab = Lab::new();
-        let space = addresses(&mut lab);
-        let zones = lab.subdirectory("named");
-        let stays = versioned("stays.example", 1);
-        replace(&lab.subdirectory("zones-hub").join("stays.example.zone"), &stays);
-        let without = hub_config(&lab, NSD, "hold").replacen(&format!("required = [\"{ZONE}\"]"), "", 1);
-        let file = zones.join(format!("{ZONE}.zone"));
-        let usual = format!("{without}[[zone]]\nname = \"{ZONE}\"\nfile = \"{}\"\n", file.display());
-        let mut hub = Anyns::new(&lab, &space, "hub", &usual);
-        deploy(&zones, 1);
-        hub.start(&lab);
-        let site = Self { hub, zones, usual, without, space, lab };
-        site.wait("released", 1);
-        site
-    }
-
-    /// Waits until the only zone of the group stands so, and the state directory has all.
-    fn wait(&self, state: &str, count: u64) {
-        self.hub.wait_status(&format!("{count} {state}"), |status| {
-            status["canaries"][0][state] == count && status["zones_not_kept"] == 0
-        });
-    }
-
-    fn deploy(&self, version: u32) {
-        deploy(&self.zones, version);
-        self.hub.wait_zone(ZONE, "served", Some(version.into()));
-    }
-
-    fn configure(&self, config: &str) {
-        self.hub.write_config(config);
-        self.hub.must(&["reload"]);
-    }
-
-    /// The zone leaves, by a reload or while the hub does not run, and comes back.
-    fn leave_and_come_back(&mut self, with_restart: bool) {
-        self.configure(&self.without);
-        self.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
-        if with_restart {
-            self.hub.kill();
-            self.hub.start(&self.lab);
-            self.hub.wait_status("loaded", |status| zone_status(status, "stays.example").is_some());
-        }
-        self.configure(&self.usual);
-    }
-
-    /// What the canary and the others are told.
-    fn sent(&self) -> [Option<u32>; 2] {
-        [NSD, KNOT].map(|from| soa_of(&self.space, from))
-    }
-
-    /// The others have this version, and never had the newest.
-    fn wait_others(&self, version: u32, newest: u32) {
-        wait_until("the others get what was released", BOUND, || {
-            let [_, others] = self.sent();
-            assert_ne!(others, Some(newest), "the version on trial");
-            others == Some(version)
-        });
-        assert_eq!(self.sent(), [Some(newest), Some(version)]);
-    }
-}
-
-#[test]
-fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_before() {
-    if !has_programs("canaries", &["dig"]) {
-        return;
-    }
-    let mut site = Leaving::new();
-    site.hub.must(&["zone", "halt", ZONE]);
-    site.deploy(2);
-    for with_restart in [false, true] {
-        site.leave_and_come_back(with_restart);
-        site.wait("halted", 1);
-        site.wait_others(1, 2);
-    }
-    site.hub.must(&["zone", "release", ZONE]);
-    assert_eq!(site.sent(), [Some(2), Some(2)]);
-    // A version that comes while the zone is away has not been proven either.
-    site.configure(&site.without);
-    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
-    deploy(&site.zones, 3);
-    site.configure(&site.usual);
-    site.wait("trial", 1);
-    site.wait_others(2, 3);
-    // A group that covers the zone only when it comes back, with a newer version: the others had the one before.
-    site.hub.must(&["zone", "release", ZONE]);
-    let (no_group, _) = site.without.split_once("[[canary]]").unwrap();
-    site.configure(no_group);
-    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
-    deploy(&site.zones, 4);
-    site.configure(&site.usual);
-    site.wait("trial", 1);
-    site.wait_others(3, 4);
 }

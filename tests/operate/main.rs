@@ -20,6 +20,7 @@ mod fuse;
 mod blocking;
 mod browser;
 mod canary;
+mod canary_away;
 mod canary_health;
 mod catalog;
 mod catalog_bind;

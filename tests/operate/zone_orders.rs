@@ -80,4 +80,16 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     }
     let said = alone.anyns.command(&["zone", "diff", "a.many.test", "77", "78"]);
     assert!(said.code == 1 && said.text.contains("from 77 to 78"), "{}", said.text);
+    // A hold of a zone that has gone ends with the others of its pattern.
+    alone.anyns.must(&["zone", "hold", "*.many.test", "--reason", "a freeze"]);
+    let gone = alone.zones.join("b.many.test.zone");
+    std::fs::remove_file(&gone).expect("removed");
+    alone.anyns.must(&["zone", "remove", "b.many.test"]);
+    alone.anyns.wait_status("it is gone", |status| zone_status(status, "b.many.test").is_none());
+    let said = alone.anyns.must(&["zone", "unhold", "*.many.test"]);
+    assert!(said.contains("b.many.test. takes new versions again") && said.lines().count() == 3, "{said}");
+    replace(&gone, &text(1, 3));
+    wait(&alone, "it came back, and none is held", |zone, found| {
+        found["serial"] == if is_many(zone) { 1 } else { 2 } && found["is_held"] == false
+    });
 }

@@ -1,23 +1,33 @@
 //! How others reach the task: the configuration and operators.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Transfers;
 use crate::handoff::Reader;
+use crate::wire::{Name, Serial};
 
 use super::facts::CanaryFacts;
+use super::versions::ReleasedVersions;
 
 /// Gives orders to the task, and reads its facts.
 #[derive(Clone)]
 pub(in crate::daemon) struct CanaryControl {
     pub(super) orders: mpsc::Sender<CanaryOrder>,
     pub(super) facts: Reader<CanaryFacts>,
+    pub(super) versions: Arc<ReleasedVersions>,
 }
 
 impl CanaryControl {
     /// What is known of canaries.
     pub(in crate::daemon) fn facts(&self) -> Reader<CanaryFacts> {
         self.facts.clone()
+    }
+
+    /// What of a zone goes to secondaries that are no canaries: nothing, or the version of a serial. `None` where no group covers it.
+    pub(in crate::daemon) fn released(&self, zone: &Name) -> Option<Option<Serial>> {
+        self.versions.released(zone)
     }
 
     /// Takes what the configuration says now; in force when this returns.

@@ -54,7 +54,7 @@ pub(in crate::daemon) fn start(
 ) -> Result<(Thread, CanaryControl, Beat), DaemonError> {
     let (orders, received) = mpsc::channel(MOST_ORDERS);
     let facts = Latest::new(CanaryFacts::default());
-    let control = CanaryControl { orders, facts: facts.reader() };
+    let control = CanaryControl { orders, facts: facts.reader(), versions: context.versions.clone() };
     let beat = Beat::new("canaries");
     let task_beat = beat.clone();
     let transfers = transfers.clone();
@@ -265,8 +265,9 @@ impl CanaryTask {
 
     /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
     fn set_aside(&mut self, name: &Name) {
+        let is_unknown = self.note_unread(name);
         let before = self.take_out(name).or_else(|| self.kept.remove(name));
-        if let Some(kept) = before {
+        if let Some(kept) = before.filter(|_| !is_unknown) {
             self.away.add(name.clone(), kept, Instant::now());
         }
     }
@@ -436,23 +437,18 @@ impl CanaryTask {
             self.unkept.insert(name.clone(), None);
             self.tell_secondaries(&name);
         }
-        self.kept.extend(stay.into_iter().map(|(name, entry)| {
-            let kept = entry.kept();
-            (name, kept)
-        }));
-        self.begin_to_cover();
+        let unknown = self.keep_known(stay);
+        self.begin_to_cover(&unknown);
         // All zones are looked at anew.
         (self.seen, self.has_settled) = (None, false);
     }
 
-    /// What is served when a group begins to cover a zone is what all have, whatever is kept of an earlier time.
-    fn begin_to_cover(&mut self) {
+    /// What is served when a group begins to cover a zone is what all have, whatever is kept of an earlier time. Not so `unknown` ones.
+    fn begin_to_cover(&mut self, unknown: &BTreeSet<Name>) {
         let report = self.report.load();
         for (name, zone) in &report.zones {
-            let Some(serial) = zone.serial.filter(|_| !self.kept.contains_key(name) && self.covers(name))
-            else {
-                continue;
-            };
+            let is_covered = self.kept.contains_key(name) || unknown.contains(name);
+            let Some(serial) = zone.serial.filter(|_| !is_covered && self.covers(name)) else { continue };
             let kept = KeptRelease::running(serial);
             self.away.take(name, Instant::now());
             self.kept.insert(name.clone(), kept);

@@ -47,6 +47,14 @@ impl ReleasedVersions {
         }
     }
 
+    /// The serial of the version that all secondaries may have, if there is one; `None` where no group covers the zone.
+    pub(super) fn released(&self, name: &Name) -> Option<Option<Serial>> {
+        let released = self.0.load();
+        let text = name.to_string();
+        let is_covered = released.groups.iter().any(|group| group.covers(&text));
+        is_covered.then(|| released.zones.get(name).map(|zone| zone.serial()))
+    }
+
     /// Whether the version that all secondaries may have is this one.
     pub(super) fn has(&self, name: &Name, serial: Serial) -> bool {
         self.0.load().zones.get(name).is_some_and(|zone| zone.serial() == serial)

@@ -107,7 +107,7 @@ async fn rollback(
         Ok(turn) => turn,
         Err(busy) => return busy,
     };
-    versions::rollback(zones.publisher, zones.published, settings, version).await
+    versions::rollback(zones, settings, version).await
 }
 
 /// Lets zones go that a catalog lists no more.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords, ZoneFilter};
 use crate::publish::{
-    ApplyError, Difference, Fault, History, HoldError, HoldZones, HoldsSet, PublisherHandle, Settings,
-    StepSource, refused_path, returned_to, reverse,
+    ApplyError, Difference, Fault, History, HoldError, HoldZones, HoldsSet, NamePredicate, PublisherHandle,
+    Settings, StepSource, refused_path, returned_to, reverse,
 };
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
@@ -17,6 +17,7 @@ use crate::zone::{Published, Zone};
 use crate::zonefile::{Limits, read_zone, record_line};
 
 use crate::daemon::response::{done, failed};
+use crate::daemon::zone_control::ZoneControl;
 
 /// The most octets of the records of a difference that are told: what one answer of the admin socket can carry, several times over what a
 /// person reads.
@@ -36,12 +37,13 @@ pub(in crate::daemon) async fn hold(
         filter @ ZoneFilter::Pattern(_) => {
             let report = publisher.report().load();
             // Not beside the task that decides: there may be very many.
-            let names = move || {
-                let names = report.zones.keys().filter(|name| filter.takes(&name.to_string(), true));
-                names.cloned().collect()
+            let zones = move || {
+                let takes = move |name: &Name| filter.takes(&name.to_string(), true);
+                let known = report.zones.keys().filter(|name| takes(name)).cloned().collect();
+                HoldZones::Matching(known, NamePredicate::new(takes))
             };
-            match tokio::task::spawn_blocking(names).await {
-                Ok(names) => HoldZones::These(names),
+            match tokio::task::spawn_blocking(zones).await {
+                Ok(zones) => zones,
                 Err(error) => return (failed(with_causes(&error)), Vec::new()),
             }
         }
@@ -82,8 +84,7 @@ fn held_words(zones: &[Name], how: (bool, bool)) -> String {
 
 /// Serves the content of an earlier version under a raised serial; without a serial that of the version before.
 pub(in crate::daemon) async fn rollback(
-    publisher: Arc<PublisherHandle>,
-    published: Arc<Published>,
+    zones: ZoneControl,
     settings: Arc<Settings>,
     (zone, to): (String, Option<u32>),
 ) -> Response {
@@ -96,10 +97,10 @@ pub(in crate::daemon) async fn rollback(
     if settings.transferred.contains(&name) {
         return at_a_pop();
     }
-    let Some(served) = published.load().zone(&name).cloned() else {
+    let Some(served) = zones.published.load().zone(&name).cloned() else {
         return failed(format!("{name} is not served here"));
     };
-    let history = publisher.history();
+    let history = zones.publisher.history();
     let (of, wanted) = (name.clone(), to.map(Serial));
     let way = tokio::task::spawn_blocking(move || way_back(&history, &of, &served, wanted));
     let (to, difference) = match way.await {
@@ -107,20 +108,33 @@ pub(in crate::daemon) async fn rollback(
         Ok(Err(message)) => return failed(message),
         Err(error) => return failed(with_causes(&error)),
     };
-    match publisher.apply_from(&name, vec![difference], Some(StepSource::Rollback { to })).await {
-        Ok(applied) if settings.databases.contains(&name) => done(format!(
-            "{name} has the content of {to} again, under serial {}; updates go on from it",
-            applied.serial
-        )),
-        Ok(applied) => done(format!(
-            "{name} has the content of {to} again, under serial {}; its file as it is now stays rejected, a new version needs a higher \
-             serial",
-            applied.serial
-        )),
+    match zones.publisher.apply_from(&name, vec![difference], Some(StepSource::Rollback { to })).await {
+        Ok(applied) => {
+            let next = match settings.databases.contains(&name) {
+                true => "updates go on from it",
+                false => "its file as it is now stays rejected, a new version needs a higher serial",
+            };
+            let serial = applied.serial;
+            let waits = waiting_words(&name, serial, zones.canaries.released(&name));
+            done(format!("{name} has the content of {to} again, under serial {serial}; {next}{waits}"))
+        }
         // A member of a catalog.
         Err(ApplyError::FromPrimaries { .. }) => at_a_pop(),
         Err(error) => failed(with_causes(&error)),
     }
+}
+
+/// That a version goes to the canaries first, in words: who ordered it may want it everywhere now. `released`: what others may have.
+fn waiting_words(name: &Name, serial: Serial, released: Option<Option<Serial>>) -> String {
+    let others = match released {
+        None => return String::new(),
+        Some(Some(released)) if released == serial => return String::new(),
+        Some(Some(released)) => format!("keep {released}"),
+        Some(None) => "get no version".to_owned(),
+    };
+    format!(
+        "; the canaries have it first, and the other secondaries {others} until it is released: anyns zone release {name} does that now"
+    )
 }
 
 /// The difference from what is served back to the version with this serial, or to the one before. Reads the history: waits for the disk.

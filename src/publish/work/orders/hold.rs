@@ -4,6 +4,7 @@
 //! secondaries; what is new is refused until the hold ends, but for what an operator forces.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -29,12 +30,31 @@ pub struct HoldsSet {
 }
 
 /// Which zones an order is about.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum HoldZones {
     /// Those of these that are known, or are held.
     These(Vec<Name>),
+    /// The known ones that a pattern takes, found beforehand because there may be very many; and which names it takes, for those that are
+    /// held and not known.
+    Matching(Vec<Name>, NamePredicate),
     /// All.
     All,
+}
+
+/// Which names a pattern takes.
+pub struct NamePredicate(Box<dyn Fn(&Name) -> bool + Send>);
+
+impl NamePredicate {
+    /// Those for which this is true.
+    pub fn new(takes: impl Fn(&Name) -> bool + Send + 'static) -> Self {
+        Self(Box::new(takes))
+    }
+}
+
+impl fmt::Debug for NamePredicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamePredicate").finish_non_exhaustive()
+    }
 }
 
 impl Core {
@@ -161,6 +181,13 @@ impl Core {
         let ends_all = matches!((&zones, &reason), (HoldZones::All, None));
         let zones: Vec<Name> = match zones {
             HoldZones::These(zones) => zones,
+            HoldZones::Matching(mut zones, takes) => {
+                // As below. One that is known, too, is let go once.
+                if reason.is_none() {
+                    zones.extend(holds.named().filter(|zone| takes.0(zone)).cloned());
+                }
+                zones
+            }
             HoldZones::All => {
                 // A zone that is held by name need not be known.
                 let all: BTreeSet<&Name> = self.zones.keys().chain(holds.named()).collect();

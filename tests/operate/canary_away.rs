@@ -1,0 +1,187 @@
+//! Versions of zones with canaries that others may have, where the state directory answers late, a zone leaves the configuration and
+//! comes back, or goes back to an earlier version. The hub is asked as each secondary would ask it.
+
+use std::path::PathBuf;
+
+use crate::canary::{KNOT, NSD, addresses, deploy, hub_config, soa_of};
+use crate::fuse::Fuse;
+use crate::support::anyns::{Anyns, BOUND, zone_status};
+use crate::support::lab::{Lab, Space};
+use crate::support::pop::{ZONE, replace, state_directory};
+use crate::support::skip::{has_programs, skip};
+use crate::support::wait::wait_until;
+use crate::support::zones::versioned;
+
+/// The state directory does not answer when the hub starts: nothing counts as released until it does, and then what was.
+#[test]
+fn what_was_released_is_known_again_when_the_state_directory_answers() {
+    if !has_programs("versions that were released", &["dig"]) {
+        return;
+    }
+    let mut site = Leaving::deployed();
+    let (data, state) = (site.lab.subdirectory("late-data"), state_directory(&site.lab, "hub"));
+    let Some(fuse) = Fuse::mount(&data, &state) else {
+        return skip("a state directory that answers late", "there is no FUSE");
+    };
+    site.hub.start(&site.lab);
+    site.wait("released", 1);
+    site.hub.kill();
+    fuse.stop();
+    site.hub.start(&site.lab);
+    site.wait_withheld();
+    // A reload that changes the group, and a zone that leaves and comes back, change nothing of that.
+    for when in ["release", "hold"] {
+        site.configure(&site.usual.replacen(
+            "when-unreachable = \"hold\"",
+            &format!("when-unreachable = \"{when}\""),
+            1,
+        ));
+        site.wait_withheld();
+    }
+    site.leave_and_come_back(false);
+    site.wait_withheld();
+    fuse.go_on();
+    site.wait("released", 1);
+    assert_eq!(site.sent(), [Some(1), Some(1)]);
+    site.hub.kill();
+}
+
+/// The hub with a zone that a `[[zone]]` names, so that it can leave the configuration.
+struct Leaving {
+    hub: Anyns,
+    zones: PathBuf,
+    usual: String,
+    without: String,
+    space: Space,
+    lab: Lab,
+}
+
+impl Leaving {
+    /// Version 1 is released.
+    fn new() -> Self {
+        let mut site = Self::deployed();
+        site.hub.start(&site.lab);
+        site.wait("released", 1);
+        site
+    }
+
+    fn deployed() -> Self {
+        let mut lab = Lab::new();
+        let space = addresses(&mut lab);
+        let zones = lab.subdirectory("named");
+        let stays = versioned("stays.example", 1);
+        replace(&lab.subdirectory("zones-hub").join("stays.example.zone"), &stays);
+        let without = hub_config(&lab, NSD, "hold").replacen(&format!("required = [\"{ZONE}\"]"), "", 1);
+        let file = zones.join(format!("{ZONE}.zone"));
+        let usual = format!("{without}[[zone]]\nname = \"{ZONE}\"\nfile = \"{}\"\n", file.display());
+        let hub = Anyns::new(&lab, &space, "hub", &usual);
+        deploy(&zones, 1);
+        Self { hub, zones, usual, without, space, lab }
+    }
+
+    /// Waits until the only zone of the group stands so, and the state directory has all.
+    fn wait(&self, state: &str, count: u64) {
+        self.hub.wait_status(&format!("{count} {state}"), |status| {
+            status["canaries"][0][state] == count && status["zones_not_kept"] == 0
+        });
+    }
+
+    fn wait_withheld(&self) {
+        self.hub.wait_status("withheld", |status| status["canaries"][0]["withheld"] == 1);
+        assert_eq!(self.sent(), [Some(1), None]);
+    }
+
+    fn deploy(&self, version: u32) {
+        deploy(&self.zones, version);
+        self.hub.wait_zone(ZONE, "served", Some(version.into()));
+    }
+
+    fn configure(&self, config: &str) {
+        self.hub.write_config(config);
+        self.hub.must(&["reload"]);
+    }
+
+    /// The zone leaves, by a reload or while the hub does not run, and comes back.
+    fn leave_and_come_back(&mut self, with_restart: bool) {
+        self.configure(&self.without);
+        self.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+        if with_restart {
+            self.hub.kill();
+            self.hub.start(&self.lab);
+            self.hub.wait_status("loaded", |status| zone_status(status, "stays.example").is_some());
+        }
+        self.configure(&self.usual);
+    }
+
+    /// What the canary and the others are told.
+    fn sent(&self) -> [Option<u32>; 2] {
+        [NSD, KNOT].map(|from| soa_of(&self.space, from))
+    }
+
+    /// The others have this version, and never had the newest.
+    fn wait_others(&self, version: u32, newest: u32) {
+        wait_until("the others get what was released", BOUND, || {
+            let [_, others] = self.sent();
+            assert_ne!(others, Some(newest), "the version on trial");
+            others == Some(version)
+        });
+        assert_eq!(self.sent(), [Some(newest), Some(version)]);
+    }
+}
+
+#[test]
+fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_before() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    let mut site = Leaving::new();
+    site.hub.must(&["zone", "halt", ZONE]);
+    site.deploy(2);
+    for with_restart in [false, true] {
+        site.leave_and_come_back(with_restart);
+        site.wait("halted", 1);
+        site.wait_others(1, 2);
+    }
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(2), Some(2)]);
+    // A version that comes while the zone is away has not been proven either.
+    site.configure(&site.without);
+    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+    deploy(&site.zones, 3);
+    site.configure(&site.usual);
+    site.wait("trial", 1);
+    site.wait_others(2, 3);
+    // A group that covers the zone only when it comes back, with a newer version: the others had the one before.
+    site.hub.must(&["zone", "release", ZONE]);
+    let (no_group, _) = site.without.split_once("[[canary]]").unwrap();
+    site.configure(no_group);
+    site.hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+    deploy(&site.zones, 4);
+    site.configure(&site.usual);
+    site.wait("trial", 1);
+    site.wait_others(3, 4);
+}
+
+#[test]
+fn the_answer_to_a_rollback_says_that_the_other_secondaries_wait_and_how_it_ends() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    let site = Leaving::new();
+    site.deploy(2);
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(2), Some(2)]);
+    let said = site.hub.must(&["zone", "rollback", ZONE]);
+    let order = format!("keep 2 until it is released: anyns zone release {ZONE}");
+    assert!(said.contains("content of 1 again, under serial 3") && said.contains(&order), "{said}");
+    site.wait("trial", 1);
+    assert_eq!(site.sent(), [Some(3), Some(2)]);
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(3), Some(3)]);
+    // Of a zone that no group covers nothing waits.
+    let stays = site.lab.subdirectory("zones-hub").join("stays.example.zone");
+    replace(&stays, &versioned("stays.example", 2));
+    site.hub.wait_zone("stays.example", "served", Some(2));
+    let said = site.hub.must(&["zone", "rollback", "stays.example"]);
+    assert!(said.contains("under serial 3") && !said.contains("zone release"), "{said}");
+}
