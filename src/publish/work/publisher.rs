@@ -77,7 +77,7 @@ enum Command {
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     Withdrawn(Vec<Name>),
-    KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
+    KeepTimers(Vec<(Name, Option<ZoneTimers>)>, oneshot::Sender<()>),
     State(oneshot::Sender<Arc<StateDirectory>>),
     Members(Box<MemberChanges>, oneshot::Sender<()>),
     #[cfg(test)]
@@ -184,10 +184,11 @@ impl PublisherHandle {
         self.commands.send(command).await.is_ok() && done.await.is_ok()
     }
 
-    /// Keeps timers of secondary zones soon, if there is a state directory; `None` forgets those of a zone. False: the publisher has
-    /// stopped.
+    /// Keeps timers of secondary zones soon, if there is a state directory; `None` forgets those of a zone. After this returns a planned
+    /// stop writes them, too. False: the publisher has stopped.
     pub async fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) -> bool {
-        self.commands.send(Command::KeepTimers(timers)).await.is_ok()
+        let (reply, done) = oneshot::channel();
+        self.commands.send(Command::KeepTimers(timers, reply)).await.is_ok() && done.await.is_ok()
     }
 
     /// Tells the query path which zones have expired, or have not any more; in force when this returns. False: the publisher has
@@ -460,7 +461,10 @@ fn obey(core: &mut Core, command: Command) {
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::Withdrawn(zones) => core.withdraw_refusals(zones),
-        Command::KeepTimers(timers) => core.keep_timers(timers),
+        Command::KeepTimers(timers, reply) => {
+            core.keep_timers(timers);
+            let _ = reply.send(());
+        }
         Command::State(reply) => drop(reply.send(core.keeping.state.clone())),
         Command::Members(changes, reply) => core.change_members(*changes, reply),
         #[cfg(test)]

@@ -190,15 +190,16 @@ impl Coordinator {
         let served = self.sink.served(name).as_deref().and_then(soa_of);
         self.take_kept();
         let Some(entry) = self.zones.get_mut(name) else { return };
+        // They are those of a version: one that was kept may be told before it is published.
+        let saved = served.and_then(|_| self.saved.remove(name));
         if entry.is_known() {
-            let saved = served.and_then(|_| self.saved.remove(name));
             entry.serves(now, served, saved);
             return self.settle(name);
         }
         if self.sink.wants_again(name) {
             entry.note_early(Early::Notified);
         }
-        let action = entry.begin(self.settings.bounds, served, self.saved.remove(name), now);
+        let action = entry.begin(self.settings.bounds, served, saved, now);
         self.act(name, action);
     }
 
