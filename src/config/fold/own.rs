@@ -12,12 +12,16 @@ use crate::wire::Name;
 use super::super::fault::Faults;
 use super::super::spec::Spec;
 use super::catalog::{FollowedCatalog, names};
+use super::common::or_default;
+use super::serve::DNS_PORT;
 
 /// The addresses at which this POP answers.
 struct OwnAddresses {
     listen: Vec<SocketAddr>,
-    /// At any port: what is sent to them does not leave the POP.
+    /// What is sent to them does not leave the POP, whatever the port; but on loopback several servers share an address.
     service: Vec<IpAddr>,
+    /// The port at which service addresses answer.
+    port: u16,
 }
 
 /// What was left out of the lists under one key.
@@ -29,7 +33,8 @@ struct LeftOut {
 
 impl OwnAddresses {
     fn has(&self, address: SocketAddr) -> bool {
-        self.listen.contains(&address) || self.service.contains(&address.ip())
+        let is_alone = !address.ip().is_loopback() || address.port() == self.port;
+        self.listen.contains(&address) || (is_alone && self.service.contains(&address.ip()))
     }
 
     /// Leaves them out of a list.
@@ -74,7 +79,8 @@ pub(super) fn leave_out_own(
     let tls = primary.tls.iter().flat_map(|(listen, _)| listen);
     let listen = primary.listen.iter().chain(tls).copied().collect();
     let service = spec.service.iter().flat_map(|service| service.addresses.as_ref());
-    let own = OwnAddresses { listen, service: service.map(|one| *one.as_ref()).collect() };
+    let port = or_default(&spec.serve.port, DNS_PORT);
+    let own = OwnAddresses { listen, service: service.map(|one| *one.as_ref()).collect(), port };
     let catalogs = names(spec).collect::<Vec<_>>();
     let (mut zones, mut of_catalogs) = (LeftOut::of("zone.primaries"), LeftOut::of("catalog.primaries"));
     let mut leave_out = |zone: &mut SecondaryZone, faults: &mut Faults<'_>| {

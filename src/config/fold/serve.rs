@@ -14,7 +14,7 @@ use super::tls::{fold_proxies, fold_tls};
 use super::{Pop, or_default, period_or};
 
 /// The port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
+pub(super) const DNS_PORT: u16 = 53;
 
 /// Addresses that no two sockets, or no socket at all, can be bound to.
 fn listen_faults(listen: &[SocketAddr], span: Option<std::ops::Range<usize>>, faults: &mut Faults<'_>) {

@@ -130,4 +130,24 @@ name = "a.test"
     assert_eq!(beside.config.transfers.secondary.zones[0].primaries.len(), 1);
     let error = read(&text(own)).unwrap_err().to_string();
     assert!(error.contains("a.test. has no primary but this POP itself"), "{error}");
+    // On loopback several servers share an address, also one that is a service address: each has its port.
+    let on_loopback = |port: u16| {
+        let text = format!(
+            r#"
+[pop]
+name = "trial"
+management-addresses = ["127.0.0.1"]
+[[service]]
+prefix = "127.0.0.1/32"
+addresses = ["127.0.0.1"]
+[route]
+driver = "dry-run"
+[[zone]]
+name = "a.test"
+primaries = [{{ address = "127.0.0.1:{port}" }}, {hub}]
+"#
+        );
+        read(&text).unwrap().config.transfers.secondary.zones[0].primaries.len()
+    };
+    assert_eq!((on_loopback(53), on_loopback(5300)), (1, 2));
 }
