@@ -66,13 +66,7 @@ fn grouped(served: impl Iterator<Item = (String, String)>) -> String {
     }
     let mut groups: Vec<(String, Vec<String>)> = groups.into_iter().collect();
     groups.sort_by_key(|(_, pops)| pops.len());
-    let group = |(what, pops): (String, Vec<String>)| {
-        let named = pops.get(..pops.len().min(MOST_NAMED)).unwrap_or_default().join(", ");
-        match pops.len().saturating_sub(MOST_NAMED) {
-            0 => format!("{what} at {named}"),
-            more => format!("{what} at {named} and {more} more"),
-        }
-    };
+    let group = |(what, pops): (String, Vec<String>)| format!("{what} at {}", names(&pops));
     groups.into_iter().map(group).collect::<Vec<_>>().join("; ")
 }
 
@@ -126,17 +120,21 @@ fn route(pop: &PopSummary) -> String {
 
 /// Which POPs leave it open whether more zones differ.
 fn why_more(silent: &[String]) -> String {
-    let named = silent.iter().take(MOST_SILENT).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match silent.len() {
-        0 => String::new(),
-        1 => format!(": {named} did not tell what it serves"),
-        all if all <= MOST_SILENT => format!(": {named} did not tell what they serve"),
-        all => format!(": {named} and {} more did not tell what they serve", all - MOST_SILENT),
+    match silent {
+        [] => String::new(),
+        [pop] => format!(": {pop} did not tell what it serves"),
+        pops => format!(": {} did not tell what they serve", names(pops)),
     }
 }
 
-/// The most POPs that are named because they did not tell what they serve.
-const MOST_SILENT: usize = 5;
+/// Some names, [`MOST_NAMED`] of them in full.
+fn names(all: &[String]) -> String {
+    let named: Vec<&str> = all.iter().take(MOST_NAMED).map(String::as_str).collect();
+    match all.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
 
 #[cfg(test)]
 mod tests {

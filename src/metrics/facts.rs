@@ -35,7 +35,7 @@ pub struct Facts {
     pub samples: SampleFacts,
     /// Log records and spans for an OpenTelemetry receiver.
     pub exported: ExportFacts,
-    /// When each certificate in use expires, by what it is used for.
+    /// When each certificate in use is valid.
     pub certificates: Vec<CertificateFacts>,
     /// Connections to the page that found no place.
     pub web_refused: u64,

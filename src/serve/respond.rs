@@ -122,12 +122,6 @@ impl Peer {
         Self { server, ..self }
     }
 
-    /// The same one, as a load balancer names it.
-    #[cfg(native)]
-    pub(super) fn of(self, address: IpAddr) -> Self {
-        Self { address: address.to_canonical(), ..self }
-    }
-
     /// The client's address, never v4-mapped.
     pub(super) fn address(&self) -> IpAddr {
         self.address

@@ -258,7 +258,7 @@ impl Connection {
             Ok(Some((origin, octets))) => {
                 self.named = true;
                 if let Origin::Client { client, asked } = origin {
-                    self.peer = self.peer.of(client.ip()).asking(Some(asked));
+                    self.peer = Peer::new(answer::TransportKind::Tcp, client.ip()).asking(Some(asked));
                 }
                 // Given back before it is asked for again.
                 self.permit = None;
