@@ -9,14 +9,16 @@ use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
 
-use super::access::AtService;
-use super::coordinator::{Coordinator, now};
-use super::entry::{Early, ZoneEntry, soa_of};
-use super::follower::{Follower, is_decided};
-use super::install_gate::forget;
-use super::late::LateState;
-use super::pacer::Pacer;
-use super::settings::{PrimariesDiffer, PrimaryServer, SecondarySettings, SecondaryZone};
+use crate::transfer::secondary::access::AtService;
+use crate::transfer::secondary::coordinator::entry::{Early, ZoneEntry, soa_of};
+use crate::transfer::secondary::coordinator::follower::{Follower, is_decided};
+use crate::transfer::secondary::coordinator::late::LateState;
+use crate::transfer::secondary::coordinator::{Coordinator, now};
+use crate::transfer::secondary::fetch::install_gate::forget;
+use crate::transfer::secondary::jobs::pacer::Pacer;
+use crate::transfer::secondary::settings::{
+    PrimariesDiffer, PrimaryServer, SecondarySettings, SecondaryZone,
+};
 
 impl Coordinator {
     pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
@@ -108,7 +110,7 @@ impl Coordinator {
     }
 
     /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.
-    pub(super) fn ask_again(&mut self, zones: Vec<Name>) {
+    pub(in crate::transfer::secondary) fn ask_again(&mut self, zones: Vec<Name>) {
         if !zones.is_empty() {
             self.jobs.end_pauses(Instant::now());
         }
@@ -144,7 +146,7 @@ impl Coordinator {
     }
 
     /// Adds a zone; it begins when it is known what is served of it.
-    pub(super) fn add_zone(&mut self, zone: SecondaryZone) {
+    pub(in crate::transfer::secondary) fn add_zone(&mut self, zone: SecondaryZone) {
         let name = zone.name.clone();
         let generation = self.next_generation();
         let is_listed_again = self.kept_aside.remove(&name);
@@ -160,7 +162,7 @@ impl Coordinator {
 
     /// What was kept of zones that neither the configuration nor a catalog names any more is of no use; said when it is known what
     /// the catalogs list.
-    pub(super) fn forget_strange_timers(&mut self) {
+    pub(in crate::transfer::secondary) fn forget_strange_timers(&mut self) {
         if std::mem::replace(&mut self.has_forgotten, true) {
             return;
         }
@@ -205,7 +207,7 @@ impl Coordinator {
 
     /// Takes what is told of what was kept. To be called after the report is read and before it is used: a version that was kept is served
     /// after its timers are told.
-    pub(super) fn take_kept(&mut self) {
+    pub(in crate::transfer::secondary) fn take_kept(&mut self) {
         let Some(state) = self.late.as_mut().and_then(LateState::news) else { return };
         let Some(KeptState { timers, members, .. }) = &*state else { return };
         let now = now();

@@ -9,15 +9,15 @@ const LEAST_STEP: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClockWatch(Now);
+pub(in crate::transfer::secondary) struct ClockWatch(Now);
 
 impl ClockWatch {
-    pub(super) fn new(now: Now) -> Self {
+    pub(in crate::transfer::secondary) fn new(now: Now) -> Self {
         Self(now)
     }
 
     /// Whether the clock was set since it was last looked at.
-    pub(super) fn has_stepped(&mut self, now: Now) -> bool {
+    pub(in crate::transfer::secondary) fn has_stepped(&mut self, now: Now) -> bool {
         let Self(before) = std::mem::replace(self, Self(now));
         let by_timer = now.instant.saturating_duration_since(before.instant);
         let (early, late) = (by_timer.saturating_sub(LEAST_STEP), by_timer + LEAST_STEP);

@@ -12,9 +12,9 @@ use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Phase, Refres
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
-use super::install_gate::InstallGate;
-use super::report::{Diverged, LastTransfer, ZoneReport};
-use super::settings::{PrimariesDiffer, SecondaryZone};
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::report::{Diverged, LastTransfer, ZoneReport};
+use crate::transfer::secondary::settings::{PrimariesDiffer, SecondaryZone};
 
 /// Rounds that fail before a catalog is given up at a start: with the pauses of 1, 2, 4, 8 and 16 s between them half a minute. A hub
 /// that starts again, or a route that comes a little later than this process, takes less.
@@ -22,8 +22,8 @@ const MANY_FAILURES: u32 = 6;
 
 /// One zone.
 #[derive(Debug)]
-pub(super) struct ZoneEntry {
-    pub(super) settings: SecondaryZone,
+pub(in crate::transfer::secondary) struct ZoneEntry {
+    pub(in crate::transfer::secondary) settings: SecondaryZone,
     /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
     refresh: Option<Refresh>,
     /// An order or a NOTIFY came before that.
@@ -32,18 +32,18 @@ pub(super) struct ZoneEntry {
     told: Option<VersionNews>,
     /// Another number for each zone, and each time that it got other primaries: what was asked of the old ones is nothing that
     /// the new ones said.
-    pub(super) generation: u64,
+    pub(in crate::transfer::secondary) generation: u64,
     /// Closed when the zone goes.
-    pub(super) gate: Arc<InstallGate>,
+    pub(in crate::transfer::secondary) gate: Arc<InstallGate>,
     /// When it is in the list of timers.
-    pub(super) armed: Option<Instant>,
-    pub(super) last_error: Option<(SystemTime, String)>,
-    pub(super) last_transfer: Option<LastTransfer>,
-    pub(super) diverged: Option<Diverged>,
+    pub(in crate::transfer::secondary) armed: Option<Instant>,
+    pub(in crate::transfer::secondary) last_error: Option<(SystemTime, String)>,
+    pub(in crate::transfer::secondary) last_transfer: Option<LastTransfer>,
+    pub(in crate::transfer::secondary) diverged: Option<Diverged>,
     /// Whether the last transfer that it wanted was not begun, because its primary was silent for another one.
-    pub(super) is_paused: bool,
+    pub(in crate::transfer::secondary) is_paused: bool,
     /// Whether it was a member before, and went.
-    pub(super) is_listed_again: bool,
+    pub(in crate::transfer::secondary) is_listed_again: bool,
     /// What the query path was told.
     expiry: Expiry,
     is_stale: bool,
@@ -66,26 +66,26 @@ struct VersionNews {
 
 /// What came before a zone was known.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Early {
+pub(in crate::transfer::secondary) enum Early {
     Notified,
     Ordered(Order),
 }
 
 /// What has changed and is to be told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Changed {
+pub(in crate::transfer::secondary) struct Changed {
     /// What the query path must know.
-    pub(super) expiry: Option<Expiry>,
+    pub(in crate::transfer::secondary) expiry: Option<Expiry>,
     /// Its timers are other than the ones that are kept.
-    pub(super) timers: bool,
+    pub(in crate::transfer::secondary) timers: bool,
     /// A divergence has begun or is resolved: that is to be kept at once.
-    pub(super) diverged: bool,
+    pub(in crate::transfer::secondary) diverged: bool,
     /// No primary has the version any more that was refused, and what is served is confirmed.
-    pub(super) withdrawn: bool,
+    pub(in crate::transfer::secondary) withdrawn: bool,
 }
 
 impl ZoneEntry {
-    pub(super) fn new(settings: SecondaryZone, generation: u64) -> Self {
+    pub(in crate::transfer::secondary) fn new(settings: SecondaryZone, generation: u64) -> Self {
         Self {
             settings,
             refresh: None,
@@ -107,12 +107,12 @@ impl ZoneEntry {
     }
 
     /// Whether it is known what is served.
-    pub(super) fn is_known(&self) -> bool {
+    pub(in crate::transfer::secondary) fn is_known(&self) -> bool {
         self.refresh.is_some()
     }
 
     /// This is served, or nothing; of a version that was kept, `saved` tells when it was checked. What is to be done at once.
-    pub(super) fn begin(
+    pub(in crate::transfer::secondary) fn begin(
         &mut self,
         bounds: Bounds,
         served: Option<Soa>,
@@ -133,7 +133,7 @@ impl ZoneEntry {
     }
 
     /// A primary tells of a version, by a NOTIFY with its serial or without, or by an SOA response. What is served is no news.
-    pub(super) fn note_told(&mut self, serial: Option<Serial>, now: Now) {
+    pub(in crate::transfer::secondary) fn note_told(&mut self, serial: Option<Serial>, now: Now) {
         let served = self.refresh.as_ref().and_then(|refresh| refresh.status(now).serial);
         let is_news = match (serial, served) {
             (Some(serial), Some(served)) => serial.is_after(served),
@@ -152,7 +152,12 @@ impl ZoneEntry {
     }
 
     /// A version is in service: how long ago it was told of first, if that was before this time.
-    pub(super) fn take_told(&mut self, serial: Serial, begun: Instant, now: Now) -> Duration {
+    pub(in crate::transfer::secondary) fn take_told(
+        &mut self,
+        serial: Serial,
+        begun: Instant,
+        now: Now,
+    ) -> Duration {
         let told = self.told.take().filter(|told| told.serial.is_none_or(|told| told == serial));
         let first = told.map_or(begun, |told| told.at.min(begun));
         now.instant.saturating_duration_since(first)
@@ -160,7 +165,12 @@ impl ZoneEntry {
 
     /// The version that is served was replaced by another way than a transfer, maybe. Of one that was kept, and comes late, `saved` tells
     /// when it was checked.
-    pub(super) fn serves(&mut self, now: Now, served: Option<Soa>, saved: Option<Saved>) {
+    pub(in crate::transfer::secondary) fn serves(
+        &mut self,
+        now: Now,
+        served: Option<Soa>,
+        saved: Option<Saved>,
+    ) {
         let is_confirmed = self.is_confirmed(now);
         let Some(refresh) = &mut self.refresh else { return };
         let serial = |soa: Soa| soa.serial;
@@ -174,29 +184,32 @@ impl ZoneEntry {
     }
 
     /// Whether a primary has given or confirmed what is served.
-    pub(super) fn is_confirmed(&self, now: Now) -> bool {
+    pub(in crate::transfer::secondary) fn is_confirmed(&self, now: Now) -> bool {
         self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())
     }
 
     /// Whether a NOTIFY began what is under way.
-    pub(super) fn is_hinted(&self) -> bool {
+    pub(in crate::transfer::secondary) fn is_hinted(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_hinted)
     }
 
     /// Gives an event to the state machine; what is to be done.
-    pub(super) fn step(&mut self, event: impl FnOnce(&mut Refresh) -> Option<Action>) -> Option<Action> {
+    pub(in crate::transfer::secondary) fn step(
+        &mut self,
+        event: impl FnOnce(&mut Refresh) -> Option<Action>,
+    ) -> Option<Action> {
         self.refresh.as_mut().and_then(event)
     }
 
     /// Something came before the zone is known: it counts as soon as it is.
-    pub(super) fn note_early(&mut self, early: Early) {
+    pub(in crate::transfer::secondary) fn note_early(&mut self, early: Early) {
         if !matches!((self.early, early), (Some(Early::Ordered(_)), Early::Notified)) {
             self.early = Some(early);
         }
     }
 
     /// Takes what the configuration says now, with the names of keys that have `changed`. Other primaries get the `generation`.
-    pub(super) fn change(
+    pub(in crate::transfer::secondary) fn change(
         &mut self,
         settings: SecondaryZone,
         changed: &HashSet<Name>,
@@ -221,14 +234,14 @@ impl ZoneEntry {
     }
 
     /// When it is to be looked at: the next time of the state machine, or the end of what is served.
-    pub(super) fn due(&self, now: Now) -> Option<Instant> {
+    pub(in crate::transfer::secondary) fn due(&self, now: Now) -> Option<Instant> {
         let refresh = self.refresh.as_ref()?;
         let expires = refresh.expires().filter(|_| !refresh.is_expired(now));
         [refresh.due(), expires].into_iter().flatten().min()
     }
 
     /// Looks what has changed since it was last looked at, and says it in the log.
-    pub(super) fn settle(&mut self, now: Now) -> Changed {
+    pub(in crate::transfer::secondary) fn settle(&mut self, now: Now) -> Changed {
         let Some(refresh) = &self.refresh else { return Changed::default() };
         let (zone, is_expired) = (&self.settings.name, refresh.is_expired(now));
         let status = refresh.status(now);
@@ -281,18 +294,18 @@ impl ZoneEntry {
     }
 
     /// Whether a version is served, or an attempt has failed.
-    pub(super) fn is_tried(&self) -> bool {
+    pub(in crate::transfer::secondary) fn is_tried(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_tried)
     }
 
     /// Whether a version is served, or attempts have failed for some half a minute.
-    pub(super) fn is_tried_often(&self) -> bool {
+    pub(in crate::transfer::secondary) fn is_tried_often(&self) -> bool {
         let refresh = self.refresh.as_ref();
         refresh.is_some_and(|refresh| refresh.is_served() || refresh.failures() >= MANY_FAILURES)
     }
 
     /// What is kept over a restart.
-    pub(super) fn save(&self, now: Now) -> Option<Saved> {
+    pub(in crate::transfer::secondary) fn save(&self, now: Now) -> Option<Saved> {
         let diverged = self.diverged.map(|it| KeptDivergence {
             primary: it.primary,
             serial: it.serial,
@@ -302,7 +315,7 @@ impl ZoneEntry {
     }
 
     /// The facts; `None` until they are known.
-    pub(super) fn report(&self, now: Now) -> Option<ZoneReport> {
+    pub(in crate::transfer::secondary) fn report(&self, now: Now) -> Option<ZoneReport> {
         let refresh = self.refresh.as_ref()?;
         Some(ZoneReport {
             zone: self.settings.name.clone(),
@@ -319,14 +332,18 @@ impl ZoneEntry {
     /// Whether a transfer from this primary says that no two contents are under one serial any more. An order says that somebody has
     /// looked, and a zone that is listed again is another one. Differences that fit prove that the primary has what is served, which
     /// the one that had other content shows by itself, because that content was taken: with several primaries another one has to.
-    pub(super) fn is_resolved_by(&self, (primary, force): (SocketAddr, Force), whole: bool) -> bool {
+    pub(in crate::transfer::secondary) fn is_resolved_by(
+        &self,
+        (primary, force): (SocketAddr, Force),
+        whole: bool,
+    ) -> bool {
         let Some(diverged) = self.diverged else { return false };
         let is_other = diverged.primary != primary || self.settings.primaries.len() == 1;
         force != Force::No || (!whole && is_other)
     }
 
     /// Notes why a primary brought nothing.
-    pub(super) fn note_error(&mut self, primary: SocketAddr, text: &str) {
+    pub(in crate::transfer::secondary) fn note_error(&mut self, primary: SocketAddr, text: &str) {
         self.last_error = Some((SystemTime::now(), format!("{primary}: {text}")));
     }
 }
@@ -337,6 +354,6 @@ fn diverged_of(saved: Saved) -> Option<Diverged> {
 }
 
 /// The numbers of a zone's SOA record.
-pub(super) fn soa_of(zone: &Zone) -> Option<Soa> {
+pub(in crate::transfer::secondary) fn soa_of(zone: &Zone) -> Option<Soa> {
     Soa::from_rdata(zone.apex().set(RecordType::SOA)?.rdata().next()?)
 }

@@ -8,21 +8,21 @@ use crate::wire::Name;
 
 /// Follows the report of the publisher.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(in crate::transfer::secondary) struct Follower {
     report: Reader<Report>,
     seen: Option<u64>,
 }
 
 /// A report, and which zones of it are new; `None`: it is not known which, so all of them may be.
-pub(super) type News = (Arc<Report>, Option<Vec<Name>>);
+pub(in crate::transfer::secondary) type News = (Arc<Report>, Option<Vec<Name>>);
 
 impl Follower {
-    pub(super) fn new(report: Reader<Report>) -> Self {
+    pub(in crate::transfer::secondary) fn new(report: Reader<Report>) -> Self {
         Self { report, seen: None }
     }
 
     /// What is new since the last call.
-    pub(super) fn news(&mut self) -> News {
+    pub(in crate::transfer::secondary) fn news(&mut self) -> News {
         let report = self.report.load();
         let changed = self.seen.and_then(|seen| report.changed_since(seen));
         let changed = changed.map(|names| names.cloned().collect());
@@ -31,17 +31,17 @@ impl Follower {
     }
 
     /// The report as it is.
-    pub(super) fn report(&self) -> Arc<Report> {
+    pub(in crate::transfer::secondary) fn report(&self) -> Arc<Report> {
         self.report.load()
     }
 
     /// Returns when there is another report. Cancel-safe.
-    pub(super) async fn changed(&mut self) {
+    pub(in crate::transfer::secondary) async fn changed(&mut self) {
         self.report.changed().await;
     }
 }
 
 /// Whether it is decided what is served of a zone: its state directory was looked into.
-pub(super) fn is_decided(report: &Report, zone: &Name) -> bool {
+pub(in crate::transfer::secondary) fn is_decided(report: &Report, zone: &Name) -> bool {
     report.zones.get(zone).is_some_and(|zone| zone.state != ZoneState::Waiting)
 }

@@ -10,18 +10,18 @@ use crate::publish::KeptState;
 
 /// What is told of what was kept.
 #[derive(Debug)]
-pub(super) struct LateState {
+pub(in crate::transfer::secondary) struct LateState {
     state: Reader<Option<KeptState>>,
     taken: Option<Arc<Option<KeptState>>>,
 }
 
 impl LateState {
-    pub(super) fn new(state: Reader<Option<KeptState>>) -> Self {
+    pub(in crate::transfer::secondary) fn new(state: Reader<Option<KeptState>>) -> Self {
         Self { state, taken: None }
     }
 
     /// What was told since the last call.
-    pub(super) fn news(&mut self) -> Option<Arc<Option<KeptState>>> {
+    pub(in crate::transfer::secondary) fn news(&mut self) -> Option<Arc<Option<KeptState>>> {
         let state = self.state.load();
         let is_known = self.taken.as_ref().is_some_and(|taken| Arc::ptr_eq(taken, &state));
         if is_known || state.is_none() {
@@ -33,7 +33,7 @@ impl LateState {
 }
 
 /// Returns when something may have been told. Cancel-safe.
-pub(super) async fn told(late: &mut Option<LateState>) {
+pub(in crate::transfer::secondary) async fn told(late: &mut Option<LateState>) {
     match late {
         Some(late) => late.state.changed().await,
         None => std::future::pending().await,

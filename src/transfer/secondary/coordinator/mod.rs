@@ -1,5 +1,13 @@
 //! The one task that owns every zone's state machine: events in, queries and transfers out.
 
+pub(in crate::transfer::secondary) mod changes;
+pub(in crate::transfer::secondary) mod clock_watch;
+pub(in crate::transfer::secondary) mod entry;
+pub(in crate::transfer::secondary) mod follower;
+pub(in crate::transfer::secondary) mod late;
+pub(in crate::transfer::secondary) mod outward;
+pub(in crate::transfer::secondary) mod results;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,28 +25,28 @@ use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved};
 use crate::wire::{Name, Serial};
 
-use super::access::AtService;
-use super::ask::{AskError, AskOver, ask_soa};
-use super::awaited::{Awaited, AwaitedZones};
-use super::clock_watch::ClockWatch;
-use super::entry::ZoneEntry;
-use super::fetch::{Credentials, Fetch, Fetched, fetch};
-use super::follower::Follower;
-use super::forwarder::Forwarder;
-use super::idle::IdleConnections;
-use super::install_gate::forget;
-use super::jobs::{Ask, Jobs, Next};
-use super::late::{self, LateState};
-use super::memory::TransferMemory;
-use super::outward::Outward;
-use super::pacer::Pacer;
-use super::report::{ZoneNews, ZoneReport};
-use super::settings::{MemberZones, SecondarySettings};
-use super::sink::Sink;
+use crate::transfer::secondary::access::AtService;
+use crate::transfer::secondary::awaited::{Awaited, AwaitedZones};
+use crate::transfer::secondary::coordinator::clock_watch::ClockWatch;
+use crate::transfer::secondary::coordinator::entry::ZoneEntry;
+use crate::transfer::secondary::coordinator::follower::Follower;
+use crate::transfer::secondary::coordinator::late::LateState;
+use crate::transfer::secondary::coordinator::outward::Outward;
+use crate::transfer::secondary::fetch::install_gate::forget;
+use crate::transfer::secondary::fetch::memory::TransferMemory;
+use crate::transfer::secondary::fetch::{Credentials, Fetch, Fetched, fetch};
+use crate::transfer::secondary::jobs::pacer::Pacer;
+use crate::transfer::secondary::jobs::{Ask, Jobs, Next};
+use crate::transfer::secondary::net::ask::{AskError, AskOver, ask_soa};
+use crate::transfer::secondary::net::forwarder::Forwarder;
+use crate::transfer::secondary::net::idle::IdleConnections;
+use crate::transfer::secondary::report::{ZoneNews, ZoneReport};
+use crate::transfer::secondary::settings::{MemberZones, PrimaryServer, SecondarySettings};
+use crate::transfer::secondary::sink::Sink;
 
 /// What comes from outside.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(in crate::transfer::secondary) enum Event {
     /// A NOTIFY: of this primary, or of another server that may send some; at a service address, or at a management address.
     Notified { zone: Name, primary: Option<usize>, hint: Option<Serial>, is_at_service: bool },
     /// An operator's order, for one zone or for all; how many zones took it.
@@ -56,14 +64,14 @@ pub(super) enum Event {
 
 /// What a task brings back.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(in crate::transfer::secondary) enum Done {
     Asked(Result<Soa, AskError>),
     Fetched(Fetched),
 }
 
 /// What a task was about, because one that panics brings nothing back.
 #[derive(Clone, Debug)]
-pub(super) enum About {
+pub(in crate::transfer::secondary) enum About {
     Ask(Ask),
     Fetch { fetch: Fetch, begun: Instant },
 }
@@ -73,7 +81,7 @@ pub(super) enum About {
 pub struct SecondaryContext {
     /// The timers that the last process kept.
     pub saved: HashMap<Name, Saved>,
-    /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](super::SecondaryHandle::change_members).
+    /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](crate::transfer::secondary::SecondaryHandle::change_members).
     pub has_members: bool,
     /// What the last process kept, when it is read: beside what is said here.
     pub late: Option<Reader<Option<KeptState>>>,
@@ -84,46 +92,46 @@ pub struct SecondaryContext {
 }
 
 /// See the module.
-pub(super) struct Coordinator {
-    pub(super) settings: Arc<SecondarySettings>,
-    pub(super) sink: Arc<dyn Sink>,
-    pub(super) zones: HashMap<Name, ZoneEntry>,
+pub(in crate::transfer::secondary) struct Coordinator {
+    pub(in crate::transfer::secondary) settings: Arc<SecondarySettings>,
+    pub(in crate::transfer::secondary) sink: Arc<dyn Sink>,
+    pub(in crate::transfer::secondary) zones: HashMap<Name, ZoneEntry>,
     /// The zones of the settings, and those that catalogs list beside them.
-    pub(super) configured: HashSet<Name>,
-    pub(super) members: HashSet<Name>,
-    pub(super) awaited: Awaited,
-    pub(super) timers: BTreeSet<(Instant, Name)>,
-    pub(super) jobs: Jobs,
-    pub(super) idle: Arc<IdleConnections>,
+    pub(in crate::transfer::secondary) configured: HashSet<Name>,
+    pub(in crate::transfer::secondary) members: HashSet<Name>,
+    pub(in crate::transfer::secondary) awaited: Awaited,
+    pub(in crate::transfer::secondary) timers: BTreeSet<(Instant, Name)>,
+    pub(in crate::transfer::secondary) jobs: Jobs,
+    pub(in crate::transfer::secondary) idle: Arc<IdleConnections>,
     /// The last number that was given to the primaries of a zone.
     generations: u64,
     memory: Arc<TransferMemory>,
     tasks: JoinSet<Done>,
-    pub(super) about: HashMap<Id, About>,
+    pub(in crate::transfer::secondary) about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
-    pub(super) saved: HashMap<Name, Saved>,
-    pub(super) late: Option<LateState>,
-    pub(super) follower: Option<Follower>,
-    pub(super) outward: Outward,
-    pub(super) forwarder: Forwarder,
+    pub(in crate::transfer::secondary) saved: HashMap<Name, Saved>,
+    pub(in crate::transfer::secondary) late: Option<LateState>,
+    pub(in crate::transfer::secondary) follower: Option<Follower>,
+    pub(in crate::transfer::secondary) outward: Outward,
+    pub(in crate::transfer::secondary) forwarder: Forwarder,
     /// Of UPDATEs that are refused.
-    pub(super) log: LogLimit,
+    pub(in crate::transfer::secondary) log: LogLimit,
     /// Of primaries that bring nothing.
-    pub(super) failure_log: LogLimit,
-    pub(super) clock: ClockWatch,
+    pub(in crate::transfer::secondary) failure_log: LogLimit,
+    pub(in crate::transfer::secondary) clock: ClockWatch,
     /// Zones that are in service no more, and whose data may come back: their timers stay.
-    pub(super) kept_aside: HashSet<Name>,
+    pub(in crate::transfer::secondary) kept_aside: HashSet<Name>,
     /// Whether what was kept of other zones is forgotten.
-    pub(super) has_forgotten: bool,
+    pub(in crate::transfer::secondary) has_forgotten: bool,
 }
 
-pub(super) fn now() -> Now {
+pub(in crate::transfer::secondary) fn now() -> Now {
     Now { instant: Instant::now(), wall: SystemTime::now() }
 }
 
 impl Coordinator {
     /// All zones of the settings; those whose timers were kept go on where they were.
-    pub(super) fn new(
+    pub(in crate::transfer::secondary) fn new(
         settings: Arc<SecondarySettings>,
         sink: Arc<dyn Sink>,
         context: SecondaryContext,
@@ -168,7 +176,7 @@ impl Coordinator {
 
     /// Runs until it is told to stop, or nobody can send events any more. NOTIFYs and UPDATEs that came to service addresses come
     /// from `service`.
-    pub(super) async fn run(
+    pub(in crate::transfer::secondary) async fn run(
         &mut self,
         events: &mut mpsc::Receiver<Event>,
         service: &mut Receiver<AtService>,
@@ -202,7 +210,7 @@ impl Coordinator {
     }
 
     /// Ends what goes on, and hands the timers out.
-    pub(super) async fn end(mut self) {
+    pub(in crate::transfer::secondary) async fn end(mut self) {
         self.tasks.shutdown().await;
         self.look_at_clock();
         let Self { zones, saved, outward, .. } = self;
@@ -284,13 +292,17 @@ impl Coordinator {
     }
 
     /// Gives an event to a zone, and puts what it wants done into the queues.
-    pub(super) fn step(&mut self, name: &Name, event: impl FnOnce(&mut Refresh) -> Option<Action>) {
+    pub(in crate::transfer::secondary) fn step(
+        &mut self,
+        name: &Name,
+        event: impl FnOnce(&mut Refresh) -> Option<Action>,
+    ) {
         let Some(entry) = self.zones.get_mut(name) else { return };
         let action = entry.step(event);
         self.act(name, action);
     }
 
-    pub(super) fn act(&mut self, name: &Name, action: Option<Action>) {
+    pub(in crate::transfer::secondary) fn act(&mut self, name: &Name, action: Option<Action>) {
         let Some(entry) = self.zones.get(name) else { return };
         let (generation, gate) = (entry.generation, entry.gate.clone());
         match action {
@@ -319,7 +331,7 @@ impl Coordinator {
     }
 
     /// After anything that may have changed a zone: notes what is to be told, and when it is due.
-    pub(super) fn settle(&mut self, name: &Name) {
+    pub(in crate::transfer::secondary) fn settle(&mut self, name: &Name) {
         let now = now();
         let Some(entry) = self.zones.get_mut(name) else { return };
         let changed = entry.settle(now);
@@ -380,7 +392,7 @@ impl Coordinator {
     /// By what a primary of a zone is known now. Two may have one address and other keys; with other primaries the number says nothing.
     fn credentials(&self, zone: &Name, (number, address): (usize, SocketAddr)) -> Credentials {
         let primaries = self.zones.get(zone).map(|entry| &entry.settings.primaries);
-        let is_it = |primary: &&super::settings::PrimaryServer| primary.address == address;
+        let is_it = |primary: &&PrimaryServer| primary.address == address;
         let primary =
             primaries.and_then(|all| all.get(number).filter(is_it).or_else(|| all.iter().find(is_it)));
         let key = primary.and_then(|primary| self.settings.keys.get(primary.key.as_ref()?));
@@ -388,7 +400,7 @@ impl Coordinator {
     }
 
     /// A number that no primaries of any zone had before.
-    pub(super) fn next_generation(&mut self) -> u64 {
+    pub(in crate::transfer::secondary) fn next_generation(&mut self) -> u64 {
         self.generations += 1;
         self.generations
     }

@@ -15,8 +15,8 @@ use crate::transfer::refresh::Saved;
 use crate::wire::Name;
 use crate::zone::Expiry;
 
-use super::report::{ZoneNews, ZoneReport};
-use super::sink::{Sink, SinkError};
+use crate::transfer::secondary::report::{ZoneNews, ZoneReport};
+use crate::transfer::secondary::sink::{Sink, SinkError};
 
 /// How long changed timers wait for others: a crash makes a zone look so much older at most, and a disk is asked seldom.
 const KEEP_AFTER: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const FULL: Duration = Duration::from_millis(100);
 const BATCH: usize = 4096;
 
 /// See the module.
-pub(super) struct Outward {
+pub(in crate::transfer::secondary) struct Outward {
     sink: Arc<dyn Sink>,
     status: Option<Queue<ZoneNews>>,
     news: BTreeSet<Name>,
@@ -53,7 +53,7 @@ struct Delivered {
 }
 
 impl Outward {
-    pub(super) fn new(sink: Arc<dyn Sink>, status: Option<Queue<ZoneNews>>) -> Self {
+    pub(in crate::transfer::secondary) fn new(sink: Arc<dyn Sink>, status: Option<Queue<ZoneNews>>) -> Self {
         Self {
             sink,
             status,
@@ -68,38 +68,38 @@ impl Outward {
     }
 
     /// Something of this zone is to be shown.
-    pub(super) fn note(&mut self, zone: &Name) {
+    pub(in crate::transfer::secondary) fn note(&mut self, zone: &Name) {
         if self.status.is_some() {
             self.news.insert(zone.clone());
         }
     }
 
     /// The query path is to know this. The timers are kept at once: a restart must know it, too.
-    pub(super) fn note_expiry(&mut self, zone: &Name, expiry: Expiry, now: Instant) {
+    pub(in crate::transfer::secondary) fn note_expiry(&mut self, zone: &Name, expiry: Expiry, now: Instant) {
         self.expiry.insert(zone.clone(), expiry);
         self.timers.insert(zone.clone());
         self.keep_at = Some(now);
     }
 
     /// No primary of this zone has the version any more that was refused.
-    pub(super) fn note_withdrawn(&mut self, zone: &Name) {
+    pub(in crate::transfer::secondary) fn note_withdrawn(&mut self, zone: &Name) {
         self.withdrawn.insert(zone.clone());
     }
 
     /// The timers of this zone are to be kept at once.
-    pub(super) fn note_timers_at_once(&mut self, zone: &Name, now: Instant) {
+    pub(in crate::transfer::secondary) fn note_timers_at_once(&mut self, zone: &Name, now: Instant) {
         self.timers.insert(zone.clone());
         self.keep_at = Some(now);
     }
 
     /// The timers of this zone are to be kept.
-    pub(super) fn note_timers(&mut self, zone: &Name, now: Instant) {
+    pub(in crate::transfer::secondary) fn note_timers(&mut self, zone: &Name, now: Instant) {
         self.timers.insert(zone.clone());
         self.keep_at.get_or_insert(now + KEEP_AFTER);
     }
 
     /// Tells what can be told now; when to come again. `report` and `saved` have the facts of a zone; none: it is gone.
-    pub(super) fn tell(
+    pub(in crate::transfer::secondary) fn tell(
         &mut self,
         now: Instant,
         report: impl Fn(&Name) -> Option<ZoneReport>,
@@ -165,7 +165,7 @@ impl Outward {
     }
 
     /// Returns when something was told. Cancel-safe.
-    pub(super) async fn told(&mut self) {
+    pub(in crate::transfer::secondary) async fn told(&mut self) {
         let Some(told) = self.tasks.join_next().await else { return std::future::pending().await };
         let Ok(Delivered { expiry, withdrawn, timers, result }) = told else {
             tracing::error!("the thread that tells of expired zones has failed");
@@ -185,7 +185,7 @@ impl Outward {
     }
 
     /// Keeps what is not kept yet, at the end.
-    pub(super) async fn finish(mut self, saved: impl Fn(&Name) -> Option<Saved>) {
+    pub(in crate::transfer::secondary) async fn finish(mut self, saved: impl Fn(&Name) -> Option<Saved>) {
         while let Some(told) = self.tasks.join_next().await {
             if let Ok(Delivered { timers, result: Err(_), .. }) = told {
                 self.timers.extend(timers);

@@ -10,16 +10,16 @@ use crate::publish::Force;
 use crate::transfer::refresh::Transferred;
 use crate::wire::{Name, Serial};
 
-use super::ask::{AskError, AskOver};
-use super::coordinator::{About, Coordinator, Done, now};
-use super::entry::ZoneEntry;
-use super::fetch::{Fetch, Fetched};
-use super::fetch_error::FetchError;
-use super::jobs::Ask;
-use super::net::NetError;
-use super::report::{Diverged, LastTransfer};
-use super::sink::SinkError;
-use super::slots::PeerEnd;
+use crate::transfer::secondary::coordinator::entry::ZoneEntry;
+use crate::transfer::secondary::coordinator::{About, Coordinator, Done, now};
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::{Fetch, Fetched};
+use crate::transfer::secondary::jobs::Ask;
+use crate::transfer::secondary::jobs::slots::PeerEnd;
+use crate::transfer::secondary::net::NetError;
+use crate::transfer::secondary::net::ask::{AskError, AskOver};
+use crate::transfer::secondary::report::{Diverged, LastTransfer};
+use crate::transfer::secondary::sink::SinkError;
 
 /// A transfer that fails sooner holds no place for long.
 const LEAST_SILENCE: Duration = Duration::from_secs(1);

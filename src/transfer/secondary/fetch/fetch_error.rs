@@ -7,8 +7,8 @@ use crate::transfer::message::TransferFault;
 use crate::transfer::tsig::TsigFault;
 use crate::zone::ZoneFault;
 
-use super::net::NetError;
-use super::sink::SinkError;
+use crate::transfer::secondary::net::NetError;
+use crate::transfer::secondary::sink::SinkError;
 
 /// Why a transfer brought nothing into service.
 #[derive(Debug, thiserror::Error)]

@@ -18,9 +18,9 @@ use crate::transfer::refresh::Transferred;
 use crate::wire::Name;
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
-use super::fetch_error::FetchError;
-use super::install_gate::InstallGate;
-use super::sink::{Origin, Sink, SinkError};
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::sink::{Origin, Sink, SinkError};
 
 /// Batches that wait to be compiled: enough that neither side waits for each single one of the other, few in memory. Beyond it the
 /// primary has to wait.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::wire::Name;
 
-use super::sink::Sink;
+use crate::transfer::secondary::sink::Sink;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,22 +23,22 @@ pub(in crate::transfer) struct InstallGate {
 
 impl InstallGate {
     /// Another gate for the same zone, open. What passes this one is waited for at that one, too.
-    pub(super) fn next(&self) -> Self {
+    pub(in crate::transfer::secondary) fn next(&self) -> Self {
         Self { closed: CancellationToken::new(), passing: self.passing.clone() }
     }
 
     /// Nothing passes any more, but for what is passing now.
-    pub(super) fn close(&self) {
+    pub(in crate::transfer::secondary) fn close(&self) {
         self.closed.cancel();
     }
 
     /// Waits until it is closed.
-    pub(super) async fn closed(&self) {
+    pub(in crate::transfer::secondary) async fn closed(&self) {
         self.closed.cancelled().await;
     }
 
     /// Waits until nothing passes.
-    pub(super) async fn passed(&self) {
+    pub(in crate::transfer::secondary) async fn passed(&self) {
         drop(self.passing.lock().await);
     }
 
@@ -56,7 +56,7 @@ impl InstallGate {
 }
 
 /// Has nothing wait of zones that are gone, once what was passing their gates has passed.
-pub(super) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate>)>) {
+pub(in crate::transfer::secondary) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate>)>) {
     // Starts no thread when no zone is gone.
     if gone.is_empty() {
         return;

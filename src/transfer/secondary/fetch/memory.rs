@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::sys::free_memory::free_memory;
 use crate::telemetry::locked;
 
-use super::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
 
 /// Octets that each transfer may take without being counted: small zones are transferred however large the others are.
 const UNCOUNTED: u64 = 8 << 20;
@@ -19,7 +19,7 @@ const UNKNOWN: u64 = 4 << 30;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct TransferMemory {
+pub(in crate::transfer::secondary) struct TransferMemory {
     taken: Mutex<u64>,
     /// Octets that are free now, if the system says so.
     free: fn() -> Option<u64>,
@@ -27,7 +27,7 @@ pub(super) struct TransferMemory {
 
 /// What one transfer has taken; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct TakenMemory {
+pub(in crate::transfer::secondary) struct TakenMemory {
     memory: Arc<TransferMemory>,
     /// What all may take, if the operator says a number.
     most: Option<u64>,
@@ -42,7 +42,7 @@ impl Default for TransferMemory {
 
 impl TransferMemory {
     /// For one transfer; `most` is what the operator lets all of them take.
-    pub(super) fn begin(self: &Arc<Self>, most: Option<u64>) -> TakenMemory {
+    pub(in crate::transfer::secondary) fn begin(self: &Arc<Self>, most: Option<u64>) -> TakenMemory {
         TakenMemory { memory: self.clone(), most, octets: 0 }
     }
 }
@@ -52,7 +52,7 @@ impl TakenMemory {
     ///
     /// # Errors
     /// There is not so much.
-    pub(super) fn grow(&mut self, held: u64) -> Result<(), FetchError> {
+    pub(in crate::transfer::secondary) fn grow(&mut self, held: u64) -> Result<(), FetchError> {
         let wanted = held.saturating_sub(UNCOUNTED);
         if wanted <= self.octets {
             return Ok(());

@@ -1,5 +1,10 @@
 //! One transfer: asked for, read, verified, and put into service.
 
+pub(in crate::transfer::secondary) mod fetch_error;
+pub(in crate::transfer::secondary) mod install;
+pub(in crate::transfer::secondary) mod install_gate;
+pub(in crate::transfer::secondary) mod memory;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,51 +16,51 @@ use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, Serial};
 
-use super::ask::pace;
-use super::fetch_error::FetchError;
-use super::idle::IdleConnections;
-use super::install::Installing;
-use super::install_gate::InstallGate;
-use super::memory::{TakenMemory, TransferMemory};
-use super::net::{Frames, NetError};
-use super::settings::SecondarySettings;
-use super::sink::{Origin, Sink};
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::install::Installing;
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::fetch::memory::{TakenMemory, TransferMemory};
+use crate::transfer::secondary::net::ask::pace;
+use crate::transfer::secondary::net::idle::IdleConnections;
+use crate::transfer::secondary::net::{Frames, NetError};
+use crate::transfer::secondary::settings::SecondarySettings;
+use crate::transfer::secondary::sink::{Origin, Sink};
 
 /// What to transfer.
 #[derive(Clone, Debug)]
-pub(super) struct Fetch {
-    pub(super) zone: Name,
+pub(in crate::transfer::secondary) struct Fetch {
+    pub(in crate::transfer::secondary) zone: Name,
     /// Which of the zone's primaries, and its address.
-    pub(super) primary: usize,
-    pub(super) address: SocketAddr,
-    pub(super) from: Option<Serial>,
-    pub(super) force: Force,
-    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
-    pub(super) generation: u64,
+    pub(in crate::transfer::secondary) primary: usize,
+    pub(in crate::transfer::secondary) address: SocketAddr,
+    pub(in crate::transfer::secondary) from: Option<Serial>,
+    pub(in crate::transfer::secondary) force: Force,
+    /// Of which primaries of the zone it is one: see [`crate::transfer::secondary::coordinator::entry::ZoneEntry`].
+    pub(in crate::transfer::secondary) generation: u64,
     /// Through which it goes into service.
-    pub(super) gate: Arc<InstallGate>,
+    pub(in crate::transfer::secondary) gate: Arc<InstallGate>,
 }
 
 /// By what a primary and this server know each other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Credentials {
-    pub(super) key: Option<Arc<Key>>,
-    pub(super) tls: Option<TlsClient>,
+pub(in crate::transfer::secondary) struct Credentials {
+    pub(in crate::transfer::secondary) key: Option<Arc<Key>>,
+    pub(in crate::transfer::secondary) tls: Option<TlsClient>,
 }
 
 /// What came of a transfer.
 #[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) end: Transferred,
-    pub(super) error: Option<FetchError>,
+pub(in crate::transfer::secondary) struct Fetched {
+    pub(in crate::transfer::secondary) end: Transferred,
+    pub(in crate::transfer::secondary) error: Option<FetchError>,
     /// Octets and records that came.
-    pub(super) received: (u64, u64),
+    pub(in crate::transfer::secondary) received: (u64, u64),
     /// Whether the whole zone that came had the serial that was served, and other content.
-    pub(super) is_diverged: bool,
+    pub(in crate::transfer::secondary) is_diverged: bool,
 }
 
 /// Transfers and puts into service.
-pub(super) async fn fetch(
+pub(in crate::transfer::secondary) async fn fetch(
     settings: &SecondarySettings,
     (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
     sink: &Arc<dyn Sink>,

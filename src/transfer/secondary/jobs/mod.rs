@@ -1,5 +1,9 @@
 //! What waits to be done and what is being done, within the limits: SOA queries a second, transfers at one time.
 
+pub(in crate::transfer::secondary) mod pacer;
+pub(in crate::transfer::secondary) mod slots;
+pub(in crate::transfer::secondary) mod turns;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,31 +11,31 @@ use std::time::{Duration, Instant};
 use crate::publish::Force;
 use crate::wire::Name;
 
-use super::ask::AskOver;
-use super::fetch::Fetch;
-use super::pacer::Pacer;
-use super::slots::{PeerChange, PeerEnd, TransferSlots};
-use super::turns::PeerQueues;
+use crate::transfer::secondary::fetch::Fetch;
+use crate::transfer::secondary::jobs::pacer::Pacer;
+use crate::transfer::secondary::jobs::slots::{PeerChange, PeerEnd, TransferSlots};
+use crate::transfer::secondary::jobs::turns::PeerQueues;
+use crate::transfer::secondary::net::ask::AskOver;
 
 /// SOA queries under way at most: each has a socket.
 const MOST_ASKING: usize = 256;
 
 /// One SOA query.
 #[derive(Clone, Debug)]
-pub(super) struct Ask {
-    pub(super) zone: Name,
-    pub(super) primary: usize,
-    pub(super) address: SocketAddr,
-    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
-    pub(super) generation: u64,
-    pub(super) over: AskOver,
+pub(in crate::transfer::secondary) struct Ask {
+    pub(in crate::transfer::secondary) zone: Name,
+    pub(in crate::transfer::secondary) primary: usize,
+    pub(in crate::transfer::secondary) address: SocketAddr,
+    /// Of which primaries of the zone it is one: see [`crate::transfer::secondary::coordinator::entry::ZoneEntry`].
+    pub(in crate::transfer::secondary) generation: u64,
+    pub(in crate::transfer::secondary) over: AskOver,
     /// Whether a NOTIFY is the reason: such queries do not wait for all that the timers want.
-    pub(super) is_hinted: bool,
+    pub(in crate::transfer::secondary) is_hinted: bool,
 }
 
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.
 #[derive(Debug)]
-pub(super) struct Jobs {
+pub(in crate::transfer::secondary) struct Jobs {
     asks: PeerQueues<Ask>,
     hinted_asks: PeerQueues<Ask>,
     /// Whether a query of a NOTIFY has its turn: they and the others take turns.
@@ -44,7 +48,7 @@ pub(super) struct Jobs {
 
 /// What may begin.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(in crate::transfer::secondary) enum Next {
     /// This query.
     Ask(Ask),
     /// This transfer.
@@ -54,7 +58,7 @@ pub(super) enum Next {
 }
 
 impl Jobs {
-    pub(super) fn new(pacer: Pacer, most: usize, most_per_primary: usize) -> Self {
+    pub(in crate::transfer::secondary) fn new(pacer: Pacer, most: usize, most_per_primary: usize) -> Self {
         Self {
             asks: PeerQueues::default(),
             hinted_asks: PeerQueues::default(),
@@ -68,25 +72,29 @@ impl Jobs {
 
     /// Takes other limits; what is under way goes on. How many transfers go on at one time stays: each has a thread, and those are made
     /// at the start.
-    pub(super) fn change(&mut self, pacer: Pacer, most_per_primary: usize) {
+    pub(in crate::transfer::secondary) fn change(&mut self, pacer: Pacer, most_per_primary: usize) {
         self.pacer = pacer;
         self.slots.change(most_per_primary);
     }
 
     /// Forgets what waits for these zones.
-    pub(super) fn forget(&mut self, zones: &BTreeSet<Name>) {
+    pub(in crate::transfer::secondary) fn forget(&mut self, zones: &BTreeSet<Name>) {
         self.asks.retain(|ask| !zones.contains(&ask.zone));
         self.hinted_asks.retain(|ask| !zones.contains(&ask.zone));
         self.fetches.retain(|fetch| !zones.contains(&fetch.zone));
     }
 
-    pub(super) fn add_ask(&mut self, ask: Ask) {
+    pub(in crate::transfer::secondary) fn add_ask(&mut self, ask: Ask) {
         let queue = if ask.is_hinted { &mut self.hinted_asks } else { &mut self.asks };
         queue.push(ask.address, ask);
     }
 
     /// Takes a transfer; how long its primary, which was silent, is left alone still, if it is.
-    pub(super) fn add_fetch(&mut self, fetch: Fetch, now: Instant) -> Result<(), (Fetch, Duration)> {
+    pub(in crate::transfer::secondary) fn add_fetch(
+        &mut self,
+        fetch: Fetch,
+        now: Instant,
+    ) -> Result<(), (Fetch, Duration)> {
         match self.slots.pause(fetch.address, now).filter(|_| fetch.force != Force::Order) {
             Some(left) => Err((fetch, left)),
             None => {
@@ -97,7 +105,7 @@ impl Jobs {
     }
 
     /// Takes what may begin now.
-    pub(super) fn next(&mut self, now: Instant) -> Next {
+    pub(in crate::transfer::secondary) fn next(&mut self, now: Instant) -> Next {
         let slots = &self.slots;
         if let Some(fetch) = self.fetches.take(|address| slots.may_begin(address)) {
             self.slots.begin(fetch.address);
@@ -139,7 +147,12 @@ impl Jobs {
     }
 
     /// A query has ended; whether the primary has answered.
-    pub(super) fn ask_ended(&mut self, address: SocketAddr, is_answered: bool, now: Instant) {
+    pub(in crate::transfer::secondary) fn ask_ended(
+        &mut self,
+        address: SocketAddr,
+        is_answered: bool,
+        now: Instant,
+    ) {
         if let Some(count) = self.asking.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -153,7 +166,7 @@ impl Jobs {
 
     /// A transfer that began then has ended; what waits for its primary and is to fail, because that is silent, and whether it was silent
     /// and has answered now.
-    pub(super) fn fetch_ended(
+    pub(in crate::transfer::secondary) fn fetch_ended(
         &mut self,
         address: SocketAddr,
         end: PeerEnd,
@@ -168,22 +181,26 @@ impl Jobs {
     }
 
     /// How long a primary that was silent is left alone still.
-    pub(super) fn pause(&self, address: SocketAddr, now: Instant) -> Option<Duration> {
+    pub(in crate::transfer::secondary) fn pause(
+        &self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Option<Duration> {
         self.slots.pause(address, now)
     }
 
     /// Forgets how primaries were that no zone has any more.
-    pub(super) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
+    pub(in crate::transfer::secondary) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
         self.slots.forget_other_peers(in_use);
     }
 
     /// A NOTIFY came from there.
-    pub(super) fn is_heard(&mut self, address: SocketAddr, now: Instant) {
+    pub(in crate::transfer::secondary) fn is_heard(&mut self, address: SocketAddr, now: Instant) {
         self.slots.end_pause(address, now);
     }
 
     /// An operator wants transfers: no primary is left alone any more.
-    pub(super) fn end_pauses(&mut self, now: Instant) {
+    pub(in crate::transfer::secondary) fn end_pauses(&mut self, now: Instant) {
         self.slots.end_pauses(now);
     }
 }

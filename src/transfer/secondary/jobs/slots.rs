@@ -18,7 +18,7 @@ const MOST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How a transfer ended, for its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PeerEnd {
+pub(in crate::transfer::secondary) enum PeerEnd {
     /// The primary has answered, whatever it said.
     Answered,
     /// It took time, and the primary did not send what it must.
@@ -29,7 +29,7 @@ pub(super) enum PeerEnd {
 
 /// What the end of a transfer changes for its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PeerChange {
+pub(in crate::transfer::secondary) enum PeerChange {
     /// Nothing.
     Not,
     /// It is silent now: what waits for it is to fail.
@@ -40,7 +40,7 @@ pub(super) enum PeerChange {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct TransferSlots {
+pub(in crate::transfer::secondary) struct TransferSlots {
     most: usize,
     most_per_primary: usize,
     under_way: HashMap<SocketAddr, usize>,
@@ -57,7 +57,7 @@ struct Silence {
 }
 
 impl TransferSlots {
-    pub(super) fn new(most: usize, most_per_primary: usize) -> Self {
+    pub(in crate::transfer::secondary) fn new(most: usize, most_per_primary: usize) -> Self {
         Self {
             most: most.max(1),
             most_per_primary: most_per_primary.max(1),
@@ -68,12 +68,12 @@ impl TransferSlots {
     }
 
     /// Takes another limit for each primary.
-    pub(super) fn change(&mut self, most_per_primary: usize) {
+    pub(in crate::transfer::secondary) fn change(&mut self, most_per_primary: usize) {
         self.most_per_primary = most_per_primary.max(1);
     }
 
     /// Whether one more may begin.
-    pub(super) fn may_begin(&self, address: SocketAddr) -> bool {
+    pub(in crate::transfer::secondary) fn may_begin(&self, address: SocketAddr) -> bool {
         let (all, count) = (self.under_way.values().sum::<usize>(), self.count(address));
         if all >= self.most {
             return false;
@@ -89,12 +89,12 @@ impl TransferSlots {
         self.under_way.get(&address).copied().unwrap_or(0)
     }
 
-    pub(super) fn begin(&mut self, address: SocketAddr) {
+    pub(in crate::transfer::secondary) fn begin(&mut self, address: SocketAddr) {
         *self.under_way.entry(address).or_default() += 1;
     }
 
     /// A transfer that began then has ended.
-    pub(super) fn end(
+    pub(in crate::transfer::secondary) fn end(
         &mut self,
         address: SocketAddr,
         end: PeerEnd,
@@ -128,26 +128,30 @@ impl TransferSlots {
     }
 
     /// How long an address that was silent is left alone still.
-    pub(super) fn pause(&self, address: SocketAddr, now: Instant) -> Option<Duration> {
+    pub(in crate::transfer::secondary) fn pause(
+        &self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Option<Duration> {
         let until = self.silent.get(&address)?.until;
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
     /// Something came from there, or an operator wants it: it is asked again, for one transfer at a time.
-    pub(super) fn end_pause(&mut self, address: SocketAddr, now: Instant) {
+    pub(in crate::transfer::secondary) fn end_pause(&mut self, address: SocketAddr, now: Instant) {
         if let Some(silence) = self.silent.get_mut(&address) {
             silence.until = now;
         }
     }
 
     /// Forgets how addresses were that are in use no more.
-    pub(super) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
+    pub(in crate::transfer::secondary) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
         self.answered.retain(|address, _| in_use.contains(address));
         self.silent.retain(|address, _| in_use.contains(address));
     }
 
     /// The same of all addresses.
-    pub(super) fn end_pauses(&mut self, now: Instant) {
+    pub(in crate::transfer::secondary) fn end_pauses(&mut self, now: Instant) {
         self.silent.values_mut().for_each(|silence| silence.until = now);
     }
 }

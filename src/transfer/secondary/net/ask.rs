@@ -15,9 +15,9 @@ use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, rcode};
 
-use super::idle::IdleConnections;
-use super::net::{Frames, NetError, Pace, datagrams};
-use super::settings::SecondarySettings;
+use crate::transfer::secondary::net::idle::IdleConnections;
+use crate::transfer::secondary::net::{Frames, NetError, Pace, datagrams};
+use crate::transfer::secondary::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
 const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -63,7 +63,7 @@ impl AskError {
 
 /// Over what a query begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AskOver {
+pub(in crate::transfer::secondary) enum AskOver {
     /// UDP, or TLS where the primary has it.
     Usual,
     /// TCP, because the primary has answered REFUSED over UDP.
@@ -84,7 +84,7 @@ pub async fn ask_once(
 }
 
 /// Asks one primary which version it has.
-pub(super) async fn ask_soa(
+pub(in crate::transfer::secondary) async fn ask_soa(
     settings: &SecondarySettings,
     idle: &IdleConnections,
     zone: &Name,
@@ -192,7 +192,7 @@ fn judge(message: &[u8], asked: &Asked, exchange: Option<&mut Exchange>) -> Resu
 }
 
 /// What the settings allow a stream to cost.
-pub(super) fn pace(settings: &SecondarySettings) -> Pace {
+pub(in crate::transfer::secondary) fn pace(settings: &SecondarySettings) -> Pace {
     let SecondarySettings { connect, silence, rate_window, least_rate, longest, .. } = *settings;
     Pace { connect, silence, rate_window, least_rate, longest }
 }

@@ -20,8 +20,8 @@ use crate::transfer::notify::{
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, Serial};
 
-use super::net::datagrams;
-use super::settings::SecondarySettings;
+use crate::transfer::secondary::net::datagrams;
+use crate::transfer::secondary::settings::SecondarySettings;
 
 /// At most one NOTIFY of a zone goes out in this time. The other POPs are late by as much at most, when versions follow each other.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Du
 const DATAGRAM: usize = 1232;
 
 /// See the module.
-pub(super) struct Forwarder {
+pub(in crate::transfer::secondary) struct Forwarder {
     settings: Arc<SecondarySettings>,
     forwarding: Forwarding,
     slots: TargetSlots,
@@ -50,7 +50,7 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(super) fn new(settings: Arc<SecondarySettings>) -> Self {
+    pub(in crate::transfer::secondary) fn new(settings: Arc<SecondarySettings>) -> Self {
         Self {
             settings,
             forwarding: Forwarding::new(INTERVAL),
@@ -63,7 +63,7 @@ impl Forwarder {
     }
 
     /// Other targets or keys from the next one on.
-    pub(super) fn change(&mut self, settings: Arc<SecondarySettings>) {
+    pub(in crate::transfer::secondary) fn change(&mut self, settings: Arc<SecondarySettings>) {
         let configured: HashSet<SocketAddr> =
             settings.forward_notify.iter().map(|target| target.address).collect();
         self.settings = settings;
@@ -71,14 +71,14 @@ impl Forwarder {
     }
 
     /// A NOTIFY came to a service address, and was accepted.
-    pub(super) fn notified(&mut self, zone: &Name, hint: Option<Serial>) {
+    pub(in crate::transfer::secondary) fn notified(&mut self, zone: &Name, hint: Option<Serial>) {
         if !self.settings.forward_notify.is_empty() && self.forwarding.notified(zone, hint, Instant::now()) {
             self.forward(zone);
         }
     }
 
     /// Returns when it has done something. Cancel-safe.
-    pub(super) async fn step(&mut self) {
+    pub(in crate::transfer::secondary) async fn step(&mut self) {
         let due = self.forwarding.due();
         tokio::select! {
             Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {

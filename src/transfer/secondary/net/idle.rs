@@ -22,16 +22,19 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const MAX_IDLE_CONNECTIONS: usize = 32;
 
 /// A connection, encrypted or not.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::transfer::secondary) trait Connection:
+    AsyncRead + AsyncWrite + Send + Unpin
+{
+}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// With whom, and over what.
-pub(super) type Peer<'a> = (SocketAddr, Option<&'a TlsClient>);
+pub(in crate::transfer::secondary) type Peer<'a> = (SocketAddr, Option<&'a TlsClient>);
 
 /// The idle connections.
 #[derive(Default)]
-pub(super) struct IdleConnections {
+pub(in crate::transfer::secondary) struct IdleConnections {
     streams: Mutex<Vec<IdleStream>>,
 }
 
@@ -44,7 +47,11 @@ struct IdleStream {
 
 impl IdleConnections {
     /// A connection to this primary over which another exchange can go.
-    pub(super) async fn take(&self, peer: Peer<'_>, now: Instant) -> Option<Box<dyn Connection>> {
+    pub(in crate::transfer::secondary) async fn take(
+        &self,
+        peer: Peer<'_>,
+        now: Instant,
+    ) -> Option<Box<dyn Connection>> {
         loop {
             let mut stream = self.take_any(peer, now)?;
             let mut octet = [0];
@@ -70,7 +77,12 @@ impl IdleConnections {
     }
 
     /// Takes a connection on which all that was asked for has come.
-    pub(super) fn put(&self, (address, tls): Peer<'_>, stream: Box<dyn Connection>, now: Instant) {
+    pub(in crate::transfer::secondary) fn put(
+        &self,
+        (address, tls): Peer<'_>,
+        stream: Box<dyn Connection>,
+        now: Instant,
+    ) {
         let mut streams = locked(&self.streams);
         if streams.len() >= MAX_IDLE_CONNECTIONS {
             streams.remove(0);
@@ -79,14 +91,14 @@ impl IdleConnections {
     }
 
     /// Closes those that have been idle long enough; when the next one will have been.
-    pub(super) fn close_old(&self, now: Instant) -> Option<Instant> {
+    pub(in crate::transfer::secondary) fn close_old(&self, now: Instant) -> Option<Instant> {
         let mut streams = locked(&self.streams);
         streams.retain(|it| it.until > now);
         streams.first().map(|it| it.until)
     }
 
     /// Closes all: addresses, keys or certificates may be others from now on.
-    pub(super) fn close_all(&self) {
+    pub(in crate::transfer::secondary) fn close_all(&self) {
         locked(&self.streams).clear();
     }
 }

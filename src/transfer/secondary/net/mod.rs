@@ -1,5 +1,9 @@
 //! Sockets of a secondary: each binds a management address, never a service address.
 
+pub(in crate::transfer::secondary) mod ask;
+pub(in crate::transfer::secondary) mod forwarder;
+pub(in crate::transfer::secondary) mod idle;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::idle::{Connection, IdleConnections, Peer};
+use crate::transfer::secondary::net::idle::{Connection, IdleConnections, Peer};
 
 /// Octets that are read at once.
 const READ: usize = 64 << 10;
@@ -100,16 +104,16 @@ pub(in crate::transfer) async fn datagrams(
 
 /// What a stream may cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    pub(super) connect: Duration,
-    pub(super) silence: Duration,
-    pub(super) rate_window: Duration,
-    pub(super) least_rate: u64,
-    pub(super) longest: Duration,
+pub(in crate::transfer::secondary) struct Pace {
+    pub(in crate::transfer::secondary) connect: Duration,
+    pub(in crate::transfer::secondary) silence: Duration,
+    pub(in crate::transfer::secondary) rate_window: Duration,
+    pub(in crate::transfer::secondary) least_rate: u64,
+    pub(in crate::transfer::secondary) longest: Duration,
 }
 
 /// A stream of messages, each after its length (RFC 1035 section 4.2.2).
-pub(super) struct Frames {
+pub(in crate::transfer::secondary) struct Frames {
     stream: Box<dyn Connection>,
     address: SocketAddr,
     pace: Pace,
@@ -124,7 +128,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Sends a message over an idle connection, or a new one where there is none.
-    pub(super) async fn open(
+    pub(in crate::transfer::secondary) async fn open(
         idle: &IdleConnections,
         management: &[IpAddr],
         peer: Peer<'_>,
@@ -179,14 +183,14 @@ impl Frames {
     }
 
     /// Keeps the connection for the next exchange, if all that came on it was taken.
-    pub(super) fn keep_idle(self, idle: &IdleConnections, peer: Peer<'_>) {
+    pub(in crate::transfer::secondary) fn keep_idle(self, idle: &IdleConnections, peer: Peer<'_>) {
         if self.start == self.buffer.len() {
             idle.put(peer, self.stream, Instant::now().into_std());
         }
     }
 
     /// The next message; `None` if the other side closed in between two.
-    pub(super) async fn next(&mut self) -> Result<Option<&[u8]>, NetError> {
+    pub(in crate::transfer::secondary) async fn next(&mut self) -> Result<Option<&[u8]>, NetError> {
         let mut last = Instant::now();
         loop {
             if let Some((start, end)) = self.complete() {
