@@ -3,11 +3,11 @@
 use crate::catchment::FamilyCatchment;
 use crate::control::{CatchmentFamily, CatchmentPrefix, CatchmentStatus};
 
-use super::State;
+use crate::daemon::status::State;
 
 impl State {
     /// The newest counts, with at most so many prefixes of each family; `None` if nobody counts.
-    pub(super) fn catchment(&mut self, most: usize) -> Option<CatchmentStatus> {
+    pub(in crate::daemon::status) fn catchment(&mut self, most: usize) -> Option<CatchmentStatus> {
         let catchment = self.sources.catchment.as_ref()?.load();
         let clock = self.anchor.clock();
         let settings = &self.sources.settings;

@@ -17,13 +17,15 @@ use crate::telemetry::{Counters, QUERY_TYPES, type_of_slot};
 use crate::wire::{Name, RecordType};
 use crate::zone::{ContentDigest, Published, Snapshot};
 
-use super::clock::Clock;
-use super::{Ordered, OtherAlarm, Reload, State, canaries, catalogs, routes};
 use crate::daemon::drain::Drain;
+use crate::daemon::status::answers::routes;
+use crate::daemon::status::clock::Clock;
+use crate::daemon::status::transfers::{canaries, catalogs};
+use crate::daemon::status::{Ordered, OtherAlarm, Reload, State};
 
 impl State {
     /// Everything there is to tell at this moment.
-    pub(super) fn document(&mut self, selection: &Selection) -> Status {
+    pub(in crate::daemon::status) fn document(&mut self, selection: &Selection) -> Status {
         let clock = self.anchor.clock();
         let report = (self.sources.report)();
         let ordered = (self.sources.ordered)();
@@ -87,7 +89,7 @@ impl State {
     }
 
     /// The zones in these buckets that are served.
-    pub(super) fn served_zones(&self, buckets: &[u8]) -> Vec<ServedZone> {
+    pub(in crate::daemon::status) fn served_zones(&self, buckets: &[u8]) -> Vec<ServedZone> {
         let served = self.sources.published.load();
         let with_content = |(name, zone): (&Name, ServedZone)| {
             let digest =
@@ -243,7 +245,11 @@ fn source_alarms(report: &Report, files: Option<&TlsFiles>) -> Vec<OtherAlarm> {
 }
 
 /// The digest of the content that is served under this serial, once it is made.
-pub(super) fn content_of<'s>(served: &'s Snapshot, zone: &Name, serial: u32) -> Option<&'s ContentDigest> {
+pub(in crate::daemon::status) fn content_of<'s>(
+    served: &'s Snapshot,
+    zone: &Name,
+    serial: u32,
+) -> Option<&'s ContentDigest> {
     served.zone(zone).filter(|zone| zone.serial().0 == serial)?.content_digest()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::metrics::{ExportFacts, SampleFacts};
 use crate::telemetry::{CertificateValidity, Freshness};
 
-use super::busy_zones::BusyTable;
+use crate::daemon::status::zones::busy_zones::BusyTable;
 
 /// What a part tells at this moment; never blocks.
 type MetricSource<T> = Box<dyn FnMut() -> T + Send>;
@@ -31,15 +31,15 @@ pub(in crate::daemon) struct MetricSources {
 
 /// What is observed between scrapes.
 #[derive(Debug, Default)]
-pub(super) struct MetricWatch {
+pub(in crate::daemon::status) struct MetricWatch {
     /// In the order of the sources.
-    pub(super) facts: Vec<(Freshness, Duration)>,
-    pub(super) busy: BusyTable,
+    pub(in crate::daemon::status) facts: Vec<(Freshness, Duration)>,
+    pub(in crate::daemon::status) busy: BusyTable,
 }
 
 impl MetricWatch {
     /// Takes the counts of checks as they are at this run time.
-    pub(super) fn observe(&mut self, sources: &mut MetricSources, at: Duration) {
+    pub(in crate::daemon::status) fn observe(&mut self, sources: &mut MetricSources, at: Duration) {
         self.facts.resize(sources.checks.len(), Default::default());
         for ((_, count), (freshness, age)) in sources.checks.iter_mut().zip(&mut self.facts) {
             *age = freshness.observe(count(), at);

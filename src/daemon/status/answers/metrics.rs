@@ -21,13 +21,13 @@ use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
 use crate::telemetry::{CertificateValidity, Tap};
 use crate::wire::{Name, Serial};
 
-use super::clock::Clock;
-use super::document::content_of;
-use super::{State, zones};
+use crate::daemon::status::answers::document::content_of;
+use crate::daemon::status::clock::Clock;
+use crate::daemon::status::{State, zones};
 
 impl State {
     /// The answer to a scrape.
-    pub(super) fn metrics_text(&mut self, openmetrics: bool) -> String {
+    pub(in crate::daemon::status) fn metrics_text(&mut self, openmetrics: bool) -> String {
         let status = self.document(&Selection { zones: ZoneFilter::All, most: Some(0) });
         let facts = self.facts();
         let format = if openmetrics { Format::OpenMetrics } else { Format::Text };
@@ -85,7 +85,7 @@ impl State {
     }
 
     /// How long ago each source of facts was last checked.
-    pub(super) fn fact_ages(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+    pub(in crate::daemon::status) fn fact_ages(&self) -> impl Iterator<Item = (&'static str, Duration)> {
         let names = self.sources.metrics.checks.iter().map(|(name, _)| *name);
         names.zip(self.metrics.facts.iter().map(|(_, age)| *age))
     }

@@ -4,8 +4,8 @@ use crate::control::{Cause, NeighborStatus, PrefixStatus, RouteState, without_nu
 use crate::policy::Reason;
 use crate::route::{self, NeighborKey, Preference, RouteStatus};
 
-use super::OtherAlarm;
-use super::clock::Clock;
+use crate::daemon::status::OtherAlarm;
+use crate::daemon::status::clock::Clock;
 
 pub(super) fn prefixes(routes: &RouteStatus, clock: Clock) -> Vec<PrefixStatus> {
     let prefix = |one: &route::PrefixStatus| PrefixStatus {

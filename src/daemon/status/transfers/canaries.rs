@@ -8,11 +8,11 @@ use crate::daemon::canaries::{CanaryFact, CanaryFacts, CanaryHealth, CanarySecon
 use crate::transfer::canary::CanaryState;
 use crate::wire::Name;
 
-use super::clock::Clock;
-use super::other::OtherAlarm;
+use crate::daemon::status::clock::Clock;
+use crate::daemon::status::other::OtherAlarm;
 
 /// The groups of the document.
-pub(super) fn statuses(facts: &CanaryFacts) -> Vec<CanaryStatus> {
+pub(in crate::daemon::status) fn statuses(facts: &CanaryFacts) -> Vec<CanaryStatus> {
     facts.groups.iter().map(status).collect()
 }
 
@@ -51,7 +51,11 @@ fn secondary_status(secondary: &CanarySecondary) -> CanarySecondaryStatus {
 }
 
 /// What canaries wait for of one zone.
-pub(super) fn of_zone(facts: &CanaryFacts, zone: &Name, clock: Clock) -> Option<ZoneCanaryStatus> {
+pub(in crate::daemon::status) fn of_zone(
+    facts: &CanaryFacts,
+    zone: &Name,
+    clock: Clock,
+) -> Option<ZoneCanaryStatus> {
     let waiting = facts.waiting.get(zone)?;
     Some(ZoneCanaryStatus {
         canary: facts.groups.get(waiting.group).map(|group| group.name.clone()).unwrap_or_default(),

@@ -3,10 +3,10 @@
 use crate::control::{CatalogStatus, Cause, one_line, without_numbers};
 use crate::daemon::catalogs::{CatalogFact, CatalogFacts, HeldRemovals};
 
-use super::other::OtherAlarm;
+use crate::daemon::status::other::OtherAlarm;
 
 /// The catalogs of the document.
-pub(super) fn statuses(facts: &CatalogFacts) -> Vec<CatalogStatus> {
+pub(in crate::daemon::status) fn statuses(facts: &CatalogFacts) -> Vec<CatalogStatus> {
     facts.catalogs.iter().map(catalog_status).collect()
 }
 

@@ -3,6 +3,10 @@
 //! News of single zones flow in through a bounded queue; facts for the document and alarms flow out. A change costs the same however
 //! many zones there are. Never waits for a task, never locks what another thread locks for long.
 
+pub(in crate::daemon::status) mod canaries;
+pub(in crate::daemon::status) mod catalogs;
+pub(in crate::daemon::status) mod outward;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -21,12 +25,11 @@ use crate::transfer::refresh::{self, Phase};
 use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
-use super::canaries;
-use super::clock::Clock;
-use super::other::OtherAlarm;
-use super::outward::{OutwardSources, zone_targets};
 use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
+use crate::daemon::status::clock::Clock;
+use crate::daemon::status::other::OtherAlarm;
+use crate::daemon::status::transfers::outward::{OutwardSources, zone_targets};
 
 /// News that are taken at one tick: as many as the queue holds.
 pub(in crate::daemon) const MOST_NEWS: usize = 4096;
@@ -72,7 +75,7 @@ impl ZoneLoads {
 
 /// The facts of each zone, and those that an operator must know of.
 #[derive(Debug, Default)]
-pub(super) struct TransferTable {
+pub(in crate::daemon::status) struct TransferTable {
     zones: BTreeMap<Name, Box<ZoneReport>>,
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
     /// Zones of which a primary has a newer version than is served, since when.
@@ -211,7 +214,7 @@ impl Concern {
 
 impl TransferTable {
     /// Takes in what is new.
-    pub(super) fn follow(&mut self, sources: &mut TransferSources, now: Instant) {
+    pub(in crate::daemon::status) fn follow(&mut self, sources: &mut TransferSources, now: Instant) {
         let Some(news) = &mut sources.news else { return };
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { break };
@@ -278,7 +281,7 @@ impl TransferTable {
     }
 
     /// Transfers since the start, and zones that something is wrong with, for metrics.
-    pub(super) fn totals(&self, now: Instant) -> TransferTotals {
+    pub(in crate::daemon::status) fn totals(&self, now: Instant) -> TransferTotals {
         let oldest = self.behind.values().min();
         let count = |concern| self.concerns.get(&concern).map_or(0, BTreeSet::len) as u64;
         TransferTotals {
@@ -294,7 +297,7 @@ impl TransferTable {
     }
 
     /// What metrics tell of a zone that comes from primaries.
-    pub(super) fn facts(&self, zone: &Name, clock: Clock) -> Option<TransferFacts> {
+    pub(in crate::daemon::status) fn facts(&self, zone: &Name, clock: Clock) -> Option<TransferFacts> {
         let status = &self.zones.get(zone)?.status;
         Some(TransferFacts {
             primary_serial: newest_told(status).map(|serial| serial.0),
@@ -306,7 +309,7 @@ impl TransferTable {
     }
 
     /// What is to be told of them beside the state of each zone.
-    pub(super) fn alarms(&self) -> Vec<OtherAlarm> {
+    pub(in crate::daemon::status) fn alarms(&self) -> Vec<OtherAlarm> {
         let alarm = |(concern, names): (&Concern, &BTreeSet<Name>)| {
             let first = self.zones.get(names.first()?)?;
             let message = concern.message(names.len(), first);
@@ -316,7 +319,12 @@ impl TransferTable {
     }
 
     /// Puts what is known into the zones of a document.
-    pub(super) fn fill(&self, zones: &mut [ZoneStatus], sources: &TransferSources, clock: Clock) {
+    pub(in crate::daemon::status) fn fill(
+        &self,
+        zones: &mut [ZoneStatus],
+        sources: &TransferSources,
+        clock: Clock,
+    ) {
         if self.zones.is_empty() && sources.seen.is_none() {
             return;
         }
@@ -416,5 +424,5 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/unit/daemon/status/transfers.rs"]
+#[path = "../../../../tests/unit/daemon/status/transfers.rs"]
 mod tests;

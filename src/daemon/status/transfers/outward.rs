@@ -10,8 +10,8 @@ use crate::transfer::tsig::TsigCounts;
 use crate::update::UpdateCounts;
 use crate::wire::Name;
 
-use super::clock::Clock;
-use super::other::OtherAlarm;
+use crate::daemon::status::clock::Clock;
+use crate::daemon::status::other::OtherAlarm;
 
 /// For how long a target may refuse or not answer before that is an alarm: a lost datagram comes again after a second, and a secondary
 /// may learn of a new zone by a catalog a moment after its NOTIFY. A refused NOTIFY leaves twice more within this time.
@@ -35,20 +35,20 @@ pub(in crate::daemon) struct OutwardSources {
 
 /// The targets of NOTIFYs, as they were at the last look at which nobody held the lock of their table.
 #[derive(Debug, Default)]
-pub(super) struct TargetWatch {
+pub(in crate::daemon::status) struct TargetWatch {
     known: AllTargets,
 }
 
 impl TargetWatch {
     /// Looks at them.
-    pub(super) fn observe(&mut self, sources: &OutwardSources) {
+    pub(in crate::daemon::status) fn observe(&mut self, sources: &OutwardSources) {
         if let Some(facts) = sources.targets.as_ref().and_then(TargetTable::facts) {
             self.known = facts;
         }
     }
 
     /// Targets that do not take what they are told.
-    pub(super) fn alarms(&self, clock: Clock) -> Vec<OtherAlarm> {
+    pub(in crate::daemon::status) fn alarms(&self, clock: Clock) -> Vec<OtherAlarm> {
         let late = |taken: &&TargetFacts, which: fn(&TargetFacts) -> &Option<NotTaken>| {
             which(taken).as_ref().is_some_and(|it| is_late(it, clock.instant()))
         };
@@ -72,7 +72,7 @@ impl TargetWatch {
     }
 
     /// What metrics tell.
-    pub(super) fn facts(&self, sources: &OutwardSources, now: Instant) -> OutwardFacts {
+    pub(in crate::daemon::status) fn facts(&self, sources: &OutwardSources, now: Instant) -> OutwardFacts {
         let of_message = |(message, counts): &(&'static str, TsigCounts)| {
             let message = *message;
             counts.by_error().map(|(error, count)| (message, error, count)).collect::<Vec<_>>()
@@ -164,7 +164,11 @@ fn alarm(
 }
 
 /// The targets that do not take the NOTIFYs of a zone.
-pub(super) fn zone_targets(sources: &OutwardSources, zone: &Name, clock: Clock) -> Vec<NotifyStatus> {
+pub(in crate::daemon::status) fn zone_targets(
+    sources: &OutwardSources,
+    zone: &Name,
+    clock: Clock,
+) -> Vec<NotifyStatus> {
     let targets = sources.targets.as_ref().map(|targets| targets.of(zone)).unwrap_or_default();
     let now = clock.instant();
     let is_late = |since: &Instant| now.saturating_duration_since(*since) >= NOT_TAKEN;
@@ -181,5 +185,5 @@ pub(super) fn zone_targets(sources: &OutwardSources, zone: &Name, clock: Clock) 
 }
 
 #[cfg(test)]
-#[path = "../../../tests/unit/daemon/status/outward.rs"]
+#[path = "../../../../tests/unit/daemon/status/outward.rs"]
 mod tests;

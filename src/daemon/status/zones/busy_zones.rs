@@ -15,7 +15,7 @@ use crate::zone::apex_key;
 
 /// The samples of the busiest zones, at most [`MOST_BUSY`], and of all others.
 #[derive(Debug, Default)]
-pub(super) struct BusyTable {
+pub(in crate::daemon::status) struct BusyTable {
     zones: BTreeMap<u64, BusyZone>,
     /// By worker and key, what its sketch counted at the last look.
     seen: Vec<BTreeMap<u64, u64>>,
@@ -45,7 +45,11 @@ struct BusyNames {
 
 impl BusyTable {
     /// The busiest zones with estimated counts of queries, the busiest first, and an estimate of all other queries.
-    pub(super) fn totals(&mut self, counters: &Counters, report: &Report) -> (Vec<(String, u64)>, u64) {
+    pub(in crate::daemon::status) fn totals(
+        &mut self,
+        counters: &Counters,
+        report: &Report,
+    ) -> (Vec<(String, u64)>, u64) {
         let sketches = counters.workers().iter().map(|worker| worker.zones.read());
         let (new, all) = self.look(sketches);
         self.names.look_up(new.keys().chain(self.zones.keys()).copied().collect(), report);

@@ -1,5 +1,9 @@
 //! Zones of the document: counted as they change, listed as asked.
 
+pub(in crate::daemon::status) mod busy_zones;
+mod groups;
+mod signatures;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,10 +14,10 @@ use crate::telemetry::{BUCKETS, bucket, serial_digest};
 use crate::wire::Name;
 use crate::zone::Expiry;
 
-use super::groups::{FaultKind, GroupKey, GroupLine, Groups};
-use super::other::OtherAlarm;
-use super::signatures::{self, Expiries};
 use crate::daemon::required::RequiredZones;
+use crate::daemon::status::other::OtherAlarm;
+use crate::daemon::status::zones::groups::{FaultKind, GroupKey, GroupLine, Groups};
+use crate::daemon::status::zones::signatures::Expiries;
 
 /// The most zones of a page: more are found by a walk.
 const MOST_WELL: usize = 100;
@@ -23,7 +27,7 @@ const MOST_FAULTS: usize = 3;
 
 /// The zones of the report, counted; kept up to date by what changes.
 #[derive(Default)]
-pub(super) struct ZoneTable {
+pub(in crate::daemon::status) struct ZoneTable {
     report: Arc<Report>,
     required: RequiredZones,
     /// When the process began: a zone without a better time stands so since then.
@@ -151,7 +155,12 @@ fn is_hold(fault: &Fault) -> bool {
 impl ZoneTable {
     /// Takes another report: looks at the zones that changed, or at all of them if other zones are required or those that changed
     /// are not known.
-    pub(super) fn refresh(&mut self, report: &Arc<Report>, required: &RequiredZones, started: u64) {
+    pub(in crate::daemon::status) fn refresh(
+        &mut self,
+        report: &Arc<Report>,
+        required: &RequiredZones,
+        started: u64,
+    ) {
         let is_same = Arc::ptr_eq(&self.report, report) && Arc::ptr_eq(&self.required, required);
         if self.is_filled && is_same {
             return;
@@ -236,12 +245,12 @@ impl ZoneTable {
     }
 
     /// By bucket, what tells whether two POPs serve the same serials.
-    pub(super) fn digests(&self) -> &[u64] {
+    pub(in crate::daemon::status) fn digests(&self) -> &[u64] {
         &self.digests
     }
 
     /// The zones in these buckets that are served, without their contents: a walk over all names.
-    pub(super) fn serials(&self, buckets: &[u8]) -> Vec<(&Name, ServedZone)> {
+    pub(in crate::daemon::status) fn serials(&self, buckets: &[u8]) -> Vec<(&Name, ServedZone)> {
         let served = self.report.zones.iter().filter_map(|(name, zone)| Some((name, zone.serial?)));
         let served = served.map(|(name, serial)| (name, name.to_string(), serial));
         let wanted = served.filter(|(_, text, _)| buckets.contains(&bucket(text)));
@@ -251,17 +260,17 @@ impl ZoneTable {
     }
 
     /// When the first signature of any zone expires.
-    pub(super) fn earliest_expiry(&self) -> Option<u64> {
+    pub(in crate::daemon::status) fn earliest_expiry(&self) -> Option<u64> {
         self.expiries.earliest()
     }
 
     /// What is to be told of signatures that expire, at this moment.
-    pub(super) fn signature_alarms(&self, now: u64) -> Vec<OtherAlarm> {
+    pub(in crate::daemon::status) fn signature_alarms(&self, now: u64) -> Vec<OtherAlarm> {
         self.expiries.alarms(now)
     }
 
     /// The zones that are not well, those with the same cause together; required ones first, then those that are not served.
-    pub(super) fn groups(&self) -> Vec<ZoneGroup> {
+    pub(in crate::daemon::status) fn groups(&self) -> Vec<ZoneGroup> {
         let group = |line: GroupLine<'_>| {
             let entry = self.entry(line.first);
             ZoneGroup {
@@ -287,7 +296,7 @@ impl ZoneTable {
     }
 
     /// The zones that were asked for, those that are not well first where not all are listed; and the counts.
-    pub(super) fn select(&self, selection: &Selection) -> (Vec<ZoneStatus>, ZoneCounts) {
+    pub(in crate::daemon::status) fn select(&self, selection: &Selection) -> (Vec<ZoneStatus>, ZoneCounts) {
         let mut counts = self.counts.clone();
         let most = selection.most.unwrap_or(usize::MAX);
         let listed: Vec<ListedZone<'_>> = match &selection.zones {
@@ -355,7 +364,7 @@ impl ZoneTable {
 }
 
 /// Whether a zone is served in its newest version, without faults, and has not expired.
-pub(super) fn is_well(zone: &ZoneReport) -> bool {
+pub(in crate::daemon::status) fn is_well(zone: &ZoneReport) -> bool {
     zone.state == ZoneState::Serving && zone.faults.is_empty() && zone.expiry == Expiry::Current
 }
 
@@ -369,5 +378,5 @@ fn entries<'a>(report: &'a Report, required: &'a BTreeSet<Name>) -> impl Iterato
 }
 
 #[cfg(test)]
-#[path = "../../../tests/unit/daemon/status/zones.rs"]
-pub(super) mod tests;
+#[path = "../../../../tests/unit/daemon/status/zones.rs"]
+pub(in crate::daemon::status) mod tests;

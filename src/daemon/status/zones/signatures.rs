@@ -10,7 +10,7 @@ use crate::publish::ZoneReport;
 use crate::wire::Name;
 use crate::zone::signatures::{Stage, Validity};
 
-use super::other::OtherAlarm;
+use crate::daemon::status::other::OtherAlarm;
 
 /// Zones that an alarm looks at: those that are late first.
 const MAX_ALARM_ZONES: usize = 1000;
