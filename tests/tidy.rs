@@ -147,10 +147,10 @@ fn no_two_files_of_a_module_import_each_other() {
 }
 
 #[test]
-fn folders_name_only_what_their_module_allows() {
+fn folders_name_only_what_the_table_above_them_allows() {
     let mut faults = Vec::new();
-    for ((module, folder), named) in folders::edges(&sources()) {
-        let page = format!("src/{module}/mod.rs");
+    for ((parent, folder), named) in folders::edges(&sources()) {
+        let page = format!("src/{parent}/mod.rs");
         let table = folders::table(&read(Path::new(&page)));
         let Some(allowed) = table.get(&folder) else {
             faults.push(format!(

@@ -18,7 +18,7 @@ use crate::publish::settings::{Dnssec, Rules, SerialRule, Settings};
 use crate::publish::source::read::{Files, read};
 use crate::publish::source::scan::{Found, scan};
 use crate::publish::source::watch::Writer;
-use crate::publish::state::peek::Peek;
+use crate::publish::state::store::peek::Peek;
 use crate::publish::validate::validate;
 use crate::publish::verify::parallel::verify;
 use crate::publish::verify::{Modes, before};

@@ -1,37 +1,44 @@
-//! Sub-folders of a module: which may name which, as a table in the module's `mod.rs` says.
+//! Sub-folders: which may name which of those beside them, as a table in the `mod.rs` above them says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::{Crate, Module};
 
-/// Which other folders each folder names, in modules that have several. What a folder takes from the files beside the folders is
-/// not limited: the table says which task builds on which.
+/// Which folders beside it each folder names, wherever a module or a folder of it has several. What a folder takes from the files beside
+/// the folders is not limited: the table says which task builds on which. The key is the path of the parent, and the folder.
 pub(crate) fn edges(sources: &BTreeMap<Module, String>) -> BTreeMap<(String, String), BTreeSet<String>> {
     let all = Crate::new(sources);
-    let is_folder = |top: &str, part: &str| {
-        sources.keys().any(|module| matches!(module.as_slice(), [a, b, _, ..] if a == top && b == part))
-    };
+    let folders = folders(sources);
     let mut edges: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for module in sources.keys() {
-        let [top, folder, ..] = module.as_slice() else { continue };
-        let others =
-            || sources.keys().filter(|other| other.first() == Some(top) && other.get(1) != Some(folder));
-        let has_others = others().any(|other| other.get(1).is_some_and(|part| is_folder(top, part)));
-        if !is_folder(top, folder) || !has_others {
-            continue;
-        }
-        let named = edges.entry((top.clone(), folder.clone())).or_default();
-        for other in all.imported(module) {
-            match other.get(1) {
-                Some(part) if part != folder && is_folder(top, part) => drop(named.insert(part.clone())),
-                _ => {}
+        let imported = all.imported(module);
+        for depth in 1..module.len() {
+            let (parent, below) = module.split_at(depth);
+            let (Some(folder), Some(siblings)) = (below.first(), folders.get(parent)) else { continue };
+            if siblings.len() < 2 || !siblings.contains(folder) {
+                continue;
             }
+            let named = edges.entry((parent.join("/"), folder.clone())).or_default();
+            let others = imported.iter().filter_map(|other| other.strip_prefix(parent)?.first());
+            named.extend(others.filter(|other| *other != folder && siblings.contains(*other)).cloned());
         }
     }
     edges
 }
 
-/// The rows of the table of folders in a module's `mod.rs`.
+/// The folders in each module and in each folder.
+fn folders(sources: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<String>> {
+    let mut folders: BTreeMap<Module, BTreeSet<String>> = BTreeMap::new();
+    for module in sources.keys() {
+        for depth in 1..module.len().saturating_sub(1) {
+            let (parent, below) = module.split_at(depth);
+            folders.entry(parent.to_vec()).or_default().extend(below.first().cloned());
+        }
+    }
+    folders
+}
+
+/// The rows of the table of folders in a `mod.rs`.
 pub(crate) fn table(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     let rows = text.lines().skip_while(|line| !line.starts_with("//! | folder |"));
     let rows =
@@ -41,4 +48,23 @@ pub(crate) fn table(text: &str) -> BTreeMap<String, BTreeSet<String>> {
         (folder.to_owned(), may.split('`').skip(1).step_by(2).map(str::to_owned).collect())
     };
     rows.map(row).collect()
+}
+
+#[test]
+fn the_edges_of_folders_are_found_at_each_depth() {
+    let files = [
+        ("m/a/x", "use crate::m::b::y::Y;"),
+        ("m/b/y", "use crate::m::c;"),
+        ("m/c", ""),
+        ("m/b/in/p", "use crate::m::b::out::q::Q;\nuse crate::m::a::x::X;"),
+        ("m/b/out/q", "fn q() { crate::m::c::c() }"),
+        ("n/only/z", "use crate::m::a::x::X;"),
+    ];
+    let module = |path: &str| path.split('/').map(str::to_owned).collect();
+    let sources = files.into_iter().map(|(path, code)| (module(path), code.to_owned())).collect();
+    let edges = edges(&sources);
+    let shown: Vec<String> =
+        edges.iter().map(|((parent, folder), named)| format!("{parent} {folder} {named:?}")).collect();
+    let expected = ["m a {\"b\"}", "m b {\"a\"}", "m/b in {\"out\"}", "m/b out {}"];
+    assert_eq!(shown, expected);
 }

@@ -8,20 +8,16 @@
 //! A tick observes heartbeats in the status task's own run time; every fifth one makes the document, so that the beginning of
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `zones` | (nothing) |
+//! | `transfers` | (nothing) |
+//! | `answers` | `transfers` `zones` |
 
-mod busy_zones;
-mod canaries;
-mod catalogs;
-mod catchment;
+mod answers;
 mod clock;
-mod document;
-mod groups;
-mod metric_sources;
-mod metrics;
 mod other;
-mod outward;
-mod routes;
-mod signatures;
 mod tasks;
 mod thread;
 mod transfers;
@@ -51,19 +47,19 @@ use crate::zone::Published;
 
 use crate::daemon::drain::Drain;
 use crate::daemon::required::RequiredZones;
+use answers::metric_sources::MetricWatch;
 use clock::Anchor;
-use metric_sources::MetricWatch;
-use outward::TargetWatch;
 use tasks::TaskWatch;
 use transfers::TransferTable;
+use transfers::outward::TargetWatch;
 use zones::ZoneTable;
 
-pub(super) use canaries::alarms as canary_alarms;
-pub(super) use catalogs::alarms as catalog_alarms;
-pub(super) use metric_sources::MetricSources;
+pub(super) use answers::metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;
-pub(super) use outward::OutwardSources;
 pub(super) use thread::ControlThread;
+pub(super) use transfers::canaries::alarms as canary_alarms;
+pub(super) use transfers::catalogs::alarms as catalog_alarms;
+pub(super) use transfers::outward::OutwardSources;
 pub(super) use transfers::{MOST_NEWS, TransferSources, ZoneLoads};
 
 /// Ticks between two documents: with [`Beat::PERIOD`] half a second.

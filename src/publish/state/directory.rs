@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use crate::publish::error::{PublishError, StoreError};
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::Database;
-use crate::publish::state::ready::Version;
-use crate::publish::state::state_writer::StateWriter;
 use crate::publish::state::store::Store;
+use crate::publish::state::writer::StateWriter;
+use crate::publish::state::writer::ready::Version;
 use crate::telemetry::pulse::Pulse;
 
 /// The state directory.

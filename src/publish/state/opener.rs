@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use crate::publish::error::PublishError;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::{StateDirectory, StateError};
-use crate::publish::state::state_writer::StateWriter;
 use crate::publish::state::store::Store;
+use crate::publish::state::writer::StateWriter;
 use crate::sys::pending::{Pending, Unfinished};
 use crate::telemetry::pulse::{Observed, Pulse, Work};
 

@@ -1,4 +1,12 @@
 //! The threads of the publisher and what they do to each zone, from its source into service.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `zone` | (nothing) |
+//! | `kept` | (nothing) |
+//! | `jobs` | `zone` |
+//! | `orders` | `jobs` `zone` |
+//! | `survey` | `jobs` `orders` `zone` |
 
 pub(in crate::publish) mod core;
 mod core_reports;

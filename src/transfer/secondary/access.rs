@@ -11,7 +11,7 @@ use crate::transfer::tsig::Keys;
 use crate::wire::octets::FlatName;
 use crate::wire::{LookupName, Name, Serial};
 
-use super::settings::{MemberZones, SecondarySettings, SecondaryZone};
+use crate::transfer::secondary::settings::{MemberZones, SecondarySettings, SecondaryZone};
 
 /// One zone, and who may tell of it.
 #[derive(Debug)]

@@ -18,12 +18,12 @@ use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::tsig::{Keys, TsigCounts, TsigFault, verify_request};
 use crate::wire::{Name, append_opt, edns_version, rcode};
 
-use super::access::{Access, AtService};
-use super::awaited::{AwaitedZones, awaited};
-use super::coordinator::{Coordinator, Event, SecondaryContext};
-use super::report::ZoneReport;
-use super::settings::{SecondarySettings, SecondaryZone};
-use super::sink::Sink;
+use crate::transfer::secondary::access::{Access, AtService};
+use crate::transfer::secondary::awaited::{AwaitedZones, awaited};
+use crate::transfer::secondary::coordinator::{Coordinator, Event, SecondaryContext};
+use crate::transfer::secondary::report::ZoneReport;
+use crate::transfer::secondary::settings::{SecondarySettings, SecondaryZone};
+use crate::transfer::secondary::sink::Sink;
 
 /// Events that wait for the coordinator: a NOTIFY for each of many zones at once; beyond that the sender hears SERVFAIL and tries
 /// again (RFC 1996 section 3.6).

@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 use crate::transfer::refresh::Saved;
 use crate::wire::Name;
 
-use super::coordinator::{Coordinator, Event, now};
-use super::entry::ZoneEntry;
-use super::handle::{SecondaryError, SecondaryHandle, check_zones};
-use super::install_gate::InstallGate;
-use super::settings::{MemberZones, PrimariesDiffer};
+use crate::transfer::secondary::coordinator::entry::ZoneEntry;
+use crate::transfer::secondary::coordinator::{Coordinator, Event, now};
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::handle::{SecondaryError, SecondaryHandle, check_zones};
+use crate::transfer::secondary::settings::{MemberZones, PrimariesDiffer};
 
 /// Zones out of service whose timers are kept: as many as catalogs keep data of. Beyond it those that went first are forgotten.
 const MOST_SAVED: usize = 100_000;

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at};
 use crate::wire::{CLASS_IN, PLAIN_OPT, RecordType, UPPER_RCODE, edns_version, flag, opcode, rcode};
 
-use super::access::{Access, AtService};
-use super::handle::SecondaryHandle;
+use crate::transfer::secondary::access::{Access, AtService};
+use crate::transfer::secondary::handle::SecondaryHandle;
 
 impl SecondaryHandle {
     /// Takes a message that came to a service address; octets of the response in `output`, or `None`: it is nothing for a secondary. A

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::publish::difference::Difference;
-use crate::publish::state::reading::FAILS;
+use crate::publish::state::store::reading::FAILS;
 use crate::publish::{Fault, Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, Published, RecordBatch};

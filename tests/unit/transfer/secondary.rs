@@ -362,12 +362,12 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
 #[test]
 fn a_kept_version_that_comes_into_service_late_is_as_old_as_its_timers_say() {
     let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
-    let (now, soa) = (coordinator::now(), entry::soa_of(&zone(5, [a("a.example.", 1)])));
+    let (now, soa) = (coordinator::now(), coordinator::entry::soa_of(&zone(5, [a("a.example.", 1)])));
     let (at, diverged, forked) = (unix_now(), None, None);
     let saved = Saved { checked: Some(at - 11_000), due: at, failures: 3, saved: at - 1, diverged, forked };
     let is_expired = |saved: Option<Saved>| {
         let zone = settings(closed).zones.remove(0);
-        let mut entry = entry::ZoneEntry::new(zone, 1);
+        let mut entry = coordinator::entry::ZoneEntry::new(zone, 1);
         entry.begin(Bounds::default(), None, None, now);
         entry.serves(now, soa, saved);
         entry.report(now).unwrap().is_expired

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::history::History;
-use crate::publish::state::holds::Holds;
+use crate::publish::state::files::holds::Holds;
 use crate::publish::state::opener::StateOpener;
+use crate::publish::state::store::history::History;
 use crate::publish::work::kept::kept_state::ToldState;
 use crate::publish::work::kept::member_list::Members;
 use crate::publish::work::kept::removed_list::RemovedZones;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::handoff::Latest;
-use crate::publish::state::members::KeptMember;
-use crate::publish::state::releases::KeptReleases;
-use crate::publish::state::timers::ZoneTimers;
+use crate::publish::state::tables::members::KeptMember;
+use crate::publish::state::tables::releases::KeptReleases;
+use crate::publish::state::tables::timers::ZoneTimers;
 use crate::wire::Name;
 
 /// What the last process kept, as far as it can be read.

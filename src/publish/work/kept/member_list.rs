@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clock::{Due, Moment, Retention};
-use crate::publish::state::members::KeptMember;
+use crate::publish::state::tables::members::KeptMember;
 use crate::publish::work::kept::removed_list::KEPT;
 use crate::wire::Name;
 

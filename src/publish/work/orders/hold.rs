@@ -13,7 +13,7 @@ use crate::publish::error::HoldError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::database::{DatabaseError, has_mark, mark};
 use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds, MARK};
+use crate::publish::state::files::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds, MARK};
 use crate::publish::work::core::Core;
 use crate::wire::Name;
 

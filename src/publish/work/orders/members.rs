@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use crate::clock::Moment;
-use crate::publish::state::members::KeptMember;
-use crate::publish::state::rows::ZoneRows;
+use crate::publish::state::tables::members::KeptMember;
+use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::zone::entry::Entry;
 use crate::wire::Name;

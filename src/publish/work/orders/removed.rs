@@ -5,7 +5,7 @@
 
 use crate::clock::Moment;
 use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::rows::ZoneRows;
+use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::zone::entry::Entry;
 use crate::wire::Name;

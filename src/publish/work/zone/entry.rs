@@ -15,7 +15,7 @@ use crate::publish::report::{ZoneReport, ZoneState};
 use crate::publish::source::SourceKey;
 use crate::publish::source::read::Files;
 use crate::publish::source::scan::Found;
-use crate::publish::state::header::Header;
+use crate::publish::state::version::header::Header;
 use crate::publish::verify::Signatures;
 use crate::publish::work::queue::Size;
 

@@ -7,7 +7,7 @@ use crate::publish::accept::{Candidate, Force, Provenance, Terms};
 use crate::publish::error::{AcceptError, OfferError};
 use crate::publish::fault::Fault;
 use crate::publish::settings::SerialRule;
-use crate::publish::state::refused;
+use crate::publish::state::files::refused;
 use crate::publish::work::zone::check_context::{Answer, Offer};
 use crate::publish::work::zone::entry::{Entry, RefusedOffer};
 use crate::publish::work::zone::steps::CheckRun;

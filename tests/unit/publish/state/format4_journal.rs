@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 
-use crate::publish::state::format4::journal::*;
+use crate::publish::state::store::format4::journal::*;
 use crate::zone::RecordBatch;
 
 fn origin() -> Name {

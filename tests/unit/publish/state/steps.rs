@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 
-use crate::publish::state::replay::{ReplayError, replay};
-use crate::publish::state::step::*;
+use crate::publish::state::version::replay::{ReplayError, replay};
+use crate::publish::state::version::step::*;
 use crate::wire::{Name, RecordType};
 use crate::zone::{Owners, Place, Zone, ZoneBuilder};
 

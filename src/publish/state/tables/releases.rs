@@ -1,0 +1,135 @@
+//! Which version of a zone all secondaries may have, over restarts, where a group of them has each version first: the table `releases`
+//! of the database.
+//!
+//! Serials flow in, each durable before a secondary is told of it; all of them flow out at a start, and whether others may be missing: of
+//! those zones it is not known what is released. Never decides what is released.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, WriteTransaction};
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::database::fields::Fields;
+use crate::publish::state::database::zone_table::{self, ZoneTable};
+use crate::wire::{Name, Serial};
+
+/// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
+const RELEASES: ZoneTable = ZoneTable::new("releases");
+/// The form of a value; another one is not read.
+const FORM: u8 = 1;
+
+/// What all secondaries of a zone may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRelease {
+    /// The serial.
+    pub serial: Serial,
+    /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
+    pub is_halted: bool,
+    /// Whether a canary that became unhealthy has halted it, and no order.
+    pub is_unhealthy: bool,
+}
+
+/// What the last process kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptReleases {
+    /// Of each zone of which it can be read.
+    pub zones: BTreeMap<Name, KeptRelease>,
+    /// Why others may be missing.
+    pub missing: Option<MissingReleases>,
+}
+
+/// Why it is not known of all zones what is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingReleases {
+    /// It cannot be read; what is on the disk stays as it is.
+    Unread,
+    /// It is lost with the whole database.
+    Lost,
+}
+
+/// The last octet of a value. An older build takes every one but the first for halted.
+const RUNS: u8 = 0;
+const HALTED: u8 = 1;
+const HALTED_UNHEALTHY: u8 = 2;
+
+impl KeptRelease {
+    /// A zone that goes its usual way, released up to this serial.
+    #[must_use]
+    pub fn running(serial: Serial) -> Self {
+        Self { serial, is_halted: false, is_unhealthy: false }
+    }
+
+    fn octets(self) -> Vec<u8> {
+        let halted = match (self.is_halted, self.is_unhealthy) {
+            (false, _) => RUNS,
+            (true, false) => HALTED,
+            (true, true) => HALTED_UNHEALTHY,
+        };
+        [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let mut fields = Fields(octets);
+        if fields.u8()? != FORM {
+            return None;
+        }
+        let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
+        Some(Self { serial, is_halted: halted != RUNS, is_unhealthy: halted == HALTED_UNHEALTHY })
+    }
+}
+
+/// All that are kept.
+pub(in crate::publish) fn read_all(from: &ReadTransaction) -> Result<KeptReleases, DatabaseError> {
+    let all: Vec<(Name, Option<KeptRelease>)> =
+        zone_table::read_all(from, RELEASES, |octets| Some(KeptRelease::read(octets)))?;
+    let missing = all.iter().any(|(_, release)| release.is_none()).then_some(MissingReleases::Unread);
+    let zones = all.into_iter().filter_map(|(zone, release)| Some((zone, release?))).collect();
+    Ok(KeptReleases { zones, missing })
+}
+
+/// Keeps these; none: forgets that of the zone.
+pub(in crate::publish) fn write(
+    transaction: &WriteTransaction,
+    releases: &[(Name, Option<KeptRelease>)],
+) -> Result<(), DatabaseError> {
+    let values = releases.iter().map(|(zone, release)| (zone, release.map(KeptRelease::octets)));
+    zone_table::write(transaction, RELEASES, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::state::database::Database;
+    use crate::publish::state::database::fields::key_of;
+
+    #[test]
+    fn releases_come_back_and_a_damaged_value_is_told() {
+        let database = Database::in_memory().unwrap();
+        assert_eq!(database.read(read_all).unwrap(), KeptReleases::default(), "no table yet");
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let (one, other) = (name("One.example."), name("."));
+        let release = |serial, (is_halted, is_unhealthy)| {
+            Some(KeptRelease { serial: Serial(serial), is_halted, is_unhealthy })
+        };
+        let kept = [
+            (one.clone(), release(7, (false, false))),
+            (name("two."), release(8, (true, true))),
+            (other.clone(), release(u32::MAX, (true, false))),
+        ];
+        database.write(|to| write(to, &kept)).unwrap();
+        let expected: BTreeMap<_, _> =
+            kept.iter().filter_map(|(zone, release)| Some((zone.clone(), (*release)?))).collect();
+        assert_eq!(database.read(read_all).unwrap(), KeptReleases { zones: expected, missing: None });
+        database.write(|to| write(to, &[(other, None)])).unwrap();
+        assert_eq!(database.read(read_all).unwrap().zones.len(), 2);
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(RELEASES).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01short"[..3]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(damage).unwrap();
+        let KeptReleases { zones, missing } = database.read(read_all).unwrap();
+        assert_eq!(zones.into_keys().collect::<Vec<_>>(), [name("two.")]);
+        assert_eq!(missing, Some(MissingReleases::Unread));
+    }
+}

@@ -1,0 +1,143 @@
+//! When secondary zones were checked, over restarts: the table `timers` of the database.
+//!
+//! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
+//! that cannot be read is passed over: such a zone asks its primaries at once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use redb::{ReadTransaction, WriteTransaction};
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::database::fields::{Fields, push_maybe, push_short};
+use crate::publish::state::database::zone_table::{self, ZoneTable};
+use crate::wire::{Name, Serial};
+
+/// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
+const TIMERS: ZoneTable = ZoneTable::new("timers");
+
+/// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneTimers {
+    /// When a primary last said that what is served is the newest, in seconds since 1970; `None` if none ever did.
+    pub checked: Option<u64>,
+    /// When the zone was to ask next, in seconds since 1970.
+    pub due: u64,
+    /// How many attempts in a row had failed.
+    pub failures: u32,
+    /// When this was written, in seconds since 1970: a clock that went backwards since then makes no version younger.
+    pub saved: u64,
+    /// A primary that had other content under the serial that was served, until that is resolved.
+    pub diverged: Option<KeptDivergence>,
+    /// A primary's serial that is older than what is served, once it is proven that what is served is not in the history of the primaries.
+    pub forked: Option<u32>,
+}
+
+/// Other content under the same serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptDivergence {
+    /// The primary that had it.
+    pub primary: SocketAddr,
+    /// The serial.
+    pub serial: Serial,
+    /// When it was noticed, in seconds since 1970.
+    pub at: u64,
+}
+
+impl KeptDivergence {
+    fn push(self, out: &mut Vec<u8>) {
+        let Serial(serial) = self.serial;
+        out.extend(serial.to_be_bytes());
+        out.extend(self.at.to_be_bytes());
+        push_short(out, self.primary.to_string().as_bytes());
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let (serial, at) = (Serial(fields.u32()?), fields.u64()?);
+        let primary = std::str::from_utf8(fields.short()?).ok()?.parse().ok()?;
+        Some(Self { primary, serial, at })
+    }
+}
+
+impl ZoneTimers {
+    fn octets(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        push_maybe(&mut out, self.checked, |out, at| out.extend(at.to_be_bytes()));
+        out.extend(self.due.to_be_bytes());
+        out.extend(self.failures.to_be_bytes());
+        out.extend(self.saved.to_be_bytes());
+        // An older build does not look at what stands here.
+        push_maybe(&mut out, self.diverged, |out, diverged| diverged.push(out));
+        // At the end, and only where it is said: builds that do not know it read the rest.
+        if let Some(forked) = self.forked {
+            out.extend(forked.to_be_bytes());
+        }
+        out
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let mut fields = Fields(octets);
+        let (checked, due) = (fields.maybe(Fields::u64)?, fields.u64()?);
+        let (failures, saved) = (fields.u32()?, fields.u64()?);
+        // An older build has written nothing here.
+        let diverged = if fields.0.is_empty() { None } else { fields.maybe(KeptDivergence::read)? };
+        Some(Self { checked, due, failures, saved, diverged, forked: fields.u32() })
+    }
+}
+
+/// All that are kept.
+pub(in crate::publish) fn read_all(
+    from: &ReadTransaction,
+) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
+    zone_table::read_all(from, TIMERS, ZoneTimers::read)
+}
+
+/// Keeps these; none: forgets those of the zone.
+pub(in crate::publish) fn write<'z>(
+    transaction: &WriteTransaction,
+    timers: impl IntoIterator<Item = (&'z Name, &'z Option<ZoneTimers>)>,
+) -> Result<(), DatabaseError> {
+    let values = timers.into_iter().map(|(zone, timers)| (zone, timers.map(ZoneTimers::octets)));
+    zone_table::write(transaction, TIMERS, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::state::database::Database;
+    use crate::publish::state::database::fields::key_of;
+
+    #[test]
+    fn timers_come_back_and_a_damaged_value_is_none() {
+        let database = Database::in_memory().unwrap();
+        assert_eq!(database.read(read_all).unwrap(), HashMap::new(), "no table yet");
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let (one, other) = (name("One.example."), name("."));
+        let primary = "[2001:db8::1]:53".parse().unwrap();
+        let diverged = Some(KeptDivergence { primary, serial: Serial(9), at: 4 });
+        let timers = |checked: Option<u64>| {
+            let diverged = diverged.filter(|_| checked.is_some());
+            let forked = checked.map(|_| 9);
+            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked }
+        };
+        let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
+        database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();
+        let expected = HashMap::from([(one.clone(), timers(Some(3))), (other.clone(), timers(None))]);
+        assert_eq!(database.read(read_all).unwrap(), expected);
+        database.write(|to| write(to, [(&other, &None)])).unwrap();
+        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        // What a build wrote that knew nothing of divergences, and what such a build reads of ours.
+        let ours = timers(Some(3)).octets();
+        let older = 1 + 8 + 8 + 4 + 8;
+        let expected = ZoneTimers { diverged: None, forked: None, ..timers(Some(3)) };
+        assert_eq!(ZoneTimers::read(&ours[..older]), Some(expected));
+        assert_eq!(ours[..older], expected.octets()[..older]);
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(TIMERS).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01short"[..]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(damage).unwrap();
+        assert_eq!(database.read(read_all).unwrap(), HashMap::new());
+    }
+}

@@ -1,0 +1,102 @@
+//! Short values of zones: on their way into the database, and out of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::publish::accept::Digest;
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::database::fields::key_of;
+use crate::publish::state::store::Store;
+use crate::publish::state::tables::lost;
+use crate::publish::state::tables::members::{self, KeptMember};
+use crate::publish::state::tables::rejected;
+use crate::publish::state::tables::releases::{self, KeptRelease, KeptReleases};
+use crate::publish::state::tables::removed;
+use crate::publish::state::tables::timers::{self, ZoneTimers};
+use crate::telemetry::locked;
+use crate::wire::Name;
+
+/// Short values of zones, written in one transaction; none: forgets that of the zone.
+#[derive(Debug)]
+pub(in crate::publish) enum ZoneRows {
+    /// Who is a member of which catalog.
+    Members(Vec<(Name, Option<KeptMember>)>),
+    /// Which version all secondaries may have.
+    Releases(Vec<(Name, Option<KeptRelease>)>),
+    /// The same of all zones of which it is known when it is written: for a database that has none of them.
+    KnownReleases,
+    /// Which zones left the configuration, and until when their data is kept.
+    Removed(Vec<(Name, Option<u64>)>),
+    /// Which contents of the file of a zone a rollback rejected.
+    Rejected(Name, Vec<Digest>),
+    /// Of which zones something was lost with a whole database: of no others.
+    Lost(Vec<Name>),
+}
+
+impl Store {
+    /// The timers of secondary zones.
+    pub(in crate::publish) fn timers(&self) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
+        self.open_one()?.read(timers::read_all)
+    }
+
+    /// Keeps timers of secondary zones in one transaction.
+    pub(in crate::publish) fn write_timers(
+        &self,
+        timers: &BTreeMap<Name, Option<ZoneTimers>>,
+    ) -> io::Result<()> {
+        let write = |transaction: &_| timers::write(transaction, timers);
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+    }
+
+    /// The zones that catalogs list, or listed.
+    pub(in crate::publish) fn members(&self) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
+        self.open_one()?.read(members::read_all)
+    }
+
+    /// The versions that all secondaries may have.
+    pub(in crate::publish) fn releases(&self) -> Result<KeptReleases, DatabaseError> {
+        let found = self.open_one()?.read(releases::read_all)?;
+        locked(&self.releases).clone_from(&found.zones);
+        Ok(found)
+    }
+
+    /// The same as they were told or read last.
+    fn known_releases(&self) -> Vec<(Name, Option<KeptRelease>)> {
+        let known = locked(&self.releases);
+        known.iter().map(|(zone, release)| (zone.clone(), Some(*release))).collect()
+    }
+
+    /// The contents of the file of a zone that a rollback rejected, the newest first.
+    pub(in crate::publish) fn rejected(&self, zone: &Name) -> Result<Vec<Digest>, DatabaseError> {
+        let key = key_of(zone);
+        self.open_one()?.read(|from| rejected::read(from, &key))
+    }
+
+    /// The zones that left the configuration, and until when their data is kept.
+    pub(in crate::publish) fn removed(&self) -> Result<BTreeMap<Name, u64>, DatabaseError> {
+        self.open_one()?.read(removed::read_all)
+    }
+
+    /// Keeps short values of zones in one transaction.
+    pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
+        let write = |transaction: &_| match rows {
+            ZoneRows::Members(members) => members::write(transaction, members),
+            ZoneRows::Releases(releases) => releases::write(transaction, releases),
+            ZoneRows::KnownReleases => releases::write(transaction, &self.known_releases()),
+            ZoneRows::Removed(zones) => removed::write(transaction, zones),
+            ZoneRows::Rejected(zone, contents) => rejected::write(transaction, zone, contents),
+            ZoneRows::Lost(zones) => lost::write(transaction, zones),
+        };
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;
+        if let ZoneRows::Releases(releases) = rows {
+            let mut known = locked(&self.releases);
+            for (zone, release) in releases {
+                match release {
+                    Some(release) => drop(known.insert(zone.clone(), *release)),
+                    None => drop(known.remove(zone)),
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! What a transfer brings, put into service by threads that may block: a large zone is compiled while it comes.
+//!
+//! ```text
+//! fetch --- full batches, a few at a time ---> compiled, or compared with what is served
+//!       --- the end, once all is verified ---> the Sink
+//! ```
+//!
+//! Batches flow in, a version flows out to the [`Sink`], or nothing where the transfer breaks off before its end.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::publish::Force;
+use crate::transfer::message::{Outcome, Soa};
+use crate::transfer::refresh::Transferred;
+use crate::wire::Name;
+use crate::zone::{RecordBatch, Zone, ZoneBuilder};
+
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::sink::{Origin, Sink, SinkError};
+
+/// Batches that wait to be compiled: enough that neither side waits for each single one of the other, few in memory. Beyond it the
+/// primary has to wait.
+const MOST_WAITING: usize = 8;
+
+/// What is to become of a transfer.
+#[derive(Debug, PartialEq, Eq)]
+enum Installed {
+    NotNewer,
+    Served,
+    /// In service in place of a version with the same serial and other content.
+    ServedDiverged,
+}
+
+/// A piece of a whole zone.
+enum ZonePart {
+    Records(RecordBatch),
+    /// All of it came, and was verified.
+    End,
+}
+
+/// One transfer on its way into service.
+pub(super) struct Installing {
+    sink: Arc<dyn Sink>,
+    zone: Name,
+    origin: Origin,
+    gate: Arc<InstallGate>,
+    /// The thread that compiles a large zone, once there is one.
+    compiling: Option<Compiling>,
+}
+
+struct Compiling {
+    parts: mpsc::Sender<ZonePart>,
+    done: JoinHandle<Result<Installed, FetchError>>,
+}
+
+impl Installing {
+    pub(super) fn new(sink: &Arc<dyn Sink>, zone: &Name, origin: Origin, gate: &Arc<InstallGate>) -> Self {
+        Self { sink: sink.clone(), zone: zone.clone(), origin, gate: gate.clone(), compiling: None }
+    }
+
+    /// Takes some records of a whole zone whose others are still to come; waits while enough of them wait.
+    pub(super) async fn add(&mut self, soa: Soa, batches: Vec<RecordBatch>) -> Result<(), FetchError> {
+        if self.compiling.is_none() {
+            let (parts, mut received) = mpsc::channel(MOST_WAITING);
+            let parts_of = move || std::iter::from_fn(move || received.blocking_recv());
+            let done = self.spawn(soa, parts_of);
+            self.compiling = Some(Compiling { parts, done });
+        }
+        let Some(compiling) = &self.compiling else { return Ok(()) };
+        for batch in batches {
+            compiling.parts.send(ZonePart::Records(batch)).await.map_err(|_| FetchError::Thread)?;
+        }
+        Ok(())
+    }
+
+    /// Puts into service what has come whole.
+    pub(super) async fn finish(mut self, outcome: Outcome) -> (Transferred, Option<FetchError>, bool) {
+        let (soa, done) = match outcome {
+            Outcome::UpToDate { soa } => return (Transferred::NotNewer(soa), None, false),
+            Outcome::AskWhole(_) => {
+                return (Transferred::AskWhole, Some(FetchError::NoDifferences), false);
+            }
+            Outcome::Differences { soa, differences } => {
+                let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
+                let gate = self.gate.clone();
+                let apply = move || {
+                    gate.pass(|| sink.differences(&zone, differences, origin))
+                        .ok_or(FetchError::ZoneGone)??;
+                    Ok(Installed::Served)
+                };
+                (soa, tokio::task::spawn_blocking(apply))
+            }
+            Outcome::Whole { soa, batches } if self.compiling.is_none() => {
+                let parts = batches.into_iter().map(ZonePart::Records).chain([ZonePart::End]);
+                (soa, self.spawn(soa, move || parts))
+            }
+            Outcome::Whole { soa, batches } => {
+                let rest = self.add(soa, batches).await;
+                let Some(Compiling { parts, done }) = self.compiling.take().filter(|_| rest.is_ok()) else {
+                    return (Transferred::Unreachable, Some(FetchError::Thread), false);
+                };
+                // Of a thread that has ended the result is looked at in any case.
+                let _ = parts.send(ZonePart::End).await;
+                (soa, done)
+            }
+        };
+        match done.await {
+            Ok(Ok(Installed::NotNewer)) => (Transferred::NotNewer(soa), None, false),
+            Ok(Ok(found)) => (Transferred::Served(soa), None, found == Installed::ServedDiverged),
+            Ok(Err(error)) => (end_of_sink(&error, soa), Some(error), false),
+            Err(_) => (Transferred::Unreachable, Some(FetchError::Thread), false),
+        }
+    }
+
+    fn spawn<P: Iterator<Item = ZonePart>>(
+        &self,
+        soa: Soa,
+        parts: impl FnOnce() -> P + Send + 'static,
+    ) -> JoinHandle<Result<Installed, FetchError>> {
+        let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
+        let gate = self.gate.clone();
+        tokio::task::spawn_blocking(move || whole((&*sink, &gate), &zone, soa, origin, parts()))
+    }
+}
+
+fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
+    match error {
+        FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(..)) => Transferred::AskWhole,
+        FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
+        FetchError::Sink(SinkError::Failed(_)) => Transferred::NotKept,
+        _ => Transferred::Unreachable,
+    }
+}
+
+/// Compiles a whole zone as its parts come, and offers it, if it is newer than what is served or an operator wants it.
+fn whole(
+    (sink, gate): (&dyn Sink, &InstallGate),
+    name: &Name,
+    soa: Soa,
+    origin: Origin,
+    mut parts: impl Iterator<Item = ZonePart>,
+) -> Result<Installed, FetchError> {
+    let served = sink.served(name);
+    let is_newer = |served: &Arc<Zone>| {
+        let is_same = origin.force == Force::Forked && soa.serial == served.serial();
+        is_same || soa.serial.is_after(served.serial())
+    };
+    let is_forced = origin.force >= Force::Anew;
+    let is_wanted = is_forced || served.as_ref().is_none_or(is_newer);
+    let builder = match &served {
+        Some(served) => ZoneBuilder::after(served),
+        None => ZoneBuilder::new(name.clone()),
+    };
+    let mut builder = builder.received().in_order();
+    // Names that did not change are shared with the version that is served.
+    let standing = builder.standing();
+    loop {
+        match parts.next() {
+            Some(ZonePart::Records(_)) if !is_wanted => {}
+            Some(ZonePart::Records(batch)) => builder.add(match &standing {
+                Some(standing) => standing.reduce(batch),
+                None => batch,
+            }),
+            Some(ZonePart::End) => break,
+            // The transfer broke off: nobody waits for the result.
+            None => return Err(FetchError::Thread),
+        }
+    }
+    // Another one may have come meanwhile.
+    let is_wanted = is_wanted && (is_forced || sink.served(name).as_ref().is_none_or(is_newer));
+    if !is_wanted {
+        return Ok(Installed::NotNewer);
+    }
+    let zone = builder.finish().map_err(FetchError::NoZone)?;
+    let same_serial = served.filter(|served| served.serial() == zone.serial());
+    // Where another content was to be expected, it is no news.
+    let is_diverged = !matches!(origin.force, Force::Anew | Force::Forked)
+        && same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
+    gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
+    Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
+}

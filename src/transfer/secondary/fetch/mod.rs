@@ -1,0 +1,145 @@
+//! One transfer: asked for, read, verified, and put into service.
+
+pub(in crate::transfer::secondary) mod fetch_error;
+pub(in crate::transfer::secondary) mod install;
+pub(in crate::transfer::secondary) mod install_gate;
+pub(in crate::transfer::secondary) mod memory;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::clock::unix_now;
+use crate::publish::Force;
+use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
+use crate::transfer::refresh::Transferred;
+use crate::transfer::tls::TlsClient;
+use crate::transfer::tsig::{Exchange, Key, TsigFault};
+use crate::wire::{Name, RecordType, Serial};
+
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
+use crate::transfer::secondary::fetch::install::Installing;
+use crate::transfer::secondary::fetch::install_gate::InstallGate;
+use crate::transfer::secondary::fetch::memory::{TakenMemory, TransferMemory};
+use crate::transfer::secondary::net::ask::pace;
+use crate::transfer::secondary::net::idle::IdleConnections;
+use crate::transfer::secondary::net::{Frames, NetError};
+use crate::transfer::secondary::settings::SecondarySettings;
+use crate::transfer::secondary::sink::{Origin, Sink};
+
+/// What to transfer.
+#[derive(Clone, Debug)]
+pub(in crate::transfer::secondary) struct Fetch {
+    pub(in crate::transfer::secondary) zone: Name,
+    /// Which of the zone's primaries, and its address.
+    pub(in crate::transfer::secondary) primary: usize,
+    pub(in crate::transfer::secondary) address: SocketAddr,
+    pub(in crate::transfer::secondary) from: Option<Serial>,
+    pub(in crate::transfer::secondary) force: Force,
+    /// Of which primaries of the zone it is one: see [`crate::transfer::secondary::coordinator::entry::ZoneEntry`].
+    pub(in crate::transfer::secondary) generation: u64,
+    /// Through which it goes into service.
+    pub(in crate::transfer::secondary) gate: Arc<InstallGate>,
+}
+
+/// By what a primary and this server know each other.
+#[derive(Clone, Debug, Default)]
+pub(in crate::transfer::secondary) struct Credentials {
+    pub(in crate::transfer::secondary) key: Option<Arc<Key>>,
+    pub(in crate::transfer::secondary) tls: Option<TlsClient>,
+}
+
+/// What came of a transfer.
+#[derive(Debug)]
+pub(in crate::transfer::secondary) struct Fetched {
+    pub(in crate::transfer::secondary) end: Transferred,
+    pub(in crate::transfer::secondary) error: Option<FetchError>,
+    /// Octets and records that came.
+    pub(in crate::transfer::secondary) received: (u64, u64),
+    /// Whether the whole zone that came had the serial that was served, and other content.
+    pub(in crate::transfer::secondary) is_diverged: bool,
+}
+
+/// Transfers and puts into service.
+pub(in crate::transfer::secondary) async fn fetch(
+    settings: &SecondarySettings,
+    (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
+    sink: &Arc<dyn Sink>,
+    (fetch, credentials): (&Fetch, &Credentials),
+) -> Fetched {
+    let origin = Origin { primary: fetch.address, force: fetch.force };
+    let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
+    let (mut received, mut installing) = ((0, 0), installing);
+    // An order says that somebody has looked: then a zone may grow as it likes. What is served says nothing of another zone.
+    let served =
+        sink.served(&fetch.zone).filter(|_| fetch.force < Force::Anew).map(|zone| zone.record_count());
+    let limits = settings.limits.of_zone(served);
+    // Until the version is in service, or nothing is left of it.
+    let mut memory = memory.begin(settings.memory);
+    let bounds = (limits, &mut memory);
+    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
+    let outcome = tokio::select! {
+        () = fetch.gate.closed() => Err(FetchError::ZoneGone),
+        outcome = receiving => outcome,
+    };
+    match outcome {
+        Ok(outcome) => {
+            let (end, error, is_diverged) = installing.finish(outcome).await;
+            Fetched { end, error, received, is_diverged }
+        }
+        Err(error) => {
+            let end = end_of(&error, fetch.from.is_none());
+            Fetched { end, error: Some(error), received, is_diverged: false }
+        }
+    }
+}
+
+async fn receive(
+    (settings, idle): (&SecondarySettings, &IdleConnections),
+    (fetch, credentials): (&Fetch, &Credentials),
+    (limits, memory): (Limits, &mut TakenMemory),
+    (received, installing): (&mut (u64, u64), &mut Installing),
+) -> Result<Outcome, FetchError> {
+    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
+    let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
+    let mut query = asked.query(fetch.from);
+    let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
+    let peer = (fetch.address, credentials.tls.as_ref());
+    let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
+    let mut reader = TransferReader::new(asked, fetch.from, limits);
+    loop {
+        let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
+        if let Some(exchange) = &mut exchange {
+            exchange.verify(message, unix_now())?;
+        }
+        let progress = reader.feed(message);
+        *received = reader.received();
+        memory.grow(reader.held())?;
+        if let Progress::Done(outcome) = progress? {
+            if let Some(exchange) = &exchange {
+                exchange.finish()?;
+            }
+            frames.keep_idle(idle, peer);
+            return Ok(outcome);
+        }
+        if let Some((soa, full)) = reader.take_full() {
+            installing.add(soa, full).await?;
+        }
+    }
+}
+
+/// What the state machine makes of an error; `whole`: of a transfer of the whole zone.
+fn end_of(error: &FetchError, whole: bool) -> Transferred {
+    match error {
+        // Of what a primary says about the zone or the key, another query of the same primary changes nothing.
+        FetchError::Fault(TransferFault::Refused(_))
+        | FetchError::Tsig(TsigFault::Peer { .. } | TsigFault::Missing { .. }) => Transferred::Unreachable,
+        FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_) | NetError::Tls { .. }) => {
+            Transferred::Unreachable
+        }
+        FetchError::ZoneGone => Transferred::Unreachable,
+        // The primary has answered, and it is here that the version has no place.
+        FetchError::Thread | FetchError::Memory { .. } => Transferred::NotKept,
+        FetchError::Fault(TransferFault::TooManyRecords(_)) if whole => Transferred::NotKept,
+        _ => Transferred::Faulty,
+    }
+}
