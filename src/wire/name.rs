@@ -441,6 +441,17 @@ mod tests {
     }
 
     #[test]
+    fn octets_within_a_label_are_no_labels() {
+        // The last label of the one ends as the two labels of the other do, the length octet included.
+        let of = |length: u8, first: u8| {
+            Name::from_wire(&[&[length, first][..], &[b'z'; 12], b"\x01b\0"].concat()).unwrap()
+        };
+        let (one, other) = (of(15, b'c'), of(13, b'd'));
+        assert_eq!((one.label_count(), other.label_count()), (1, 2));
+        assert_eq!((one.cmp(&other), other.cmp(&one)), (Ordering::Greater, Ordering::Less));
+    }
+
+    #[test]
     fn faults_have_their_names() {
         let root = Name::root();
         let fault = |text: &str| Name::from_text(text.as_bytes(), &root).unwrap_err();
