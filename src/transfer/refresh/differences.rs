@@ -8,7 +8,7 @@ use crate::transfer::message::Soa;
 
 use super::lineage::{Comparison, DueComparison, Giver, Standing, TransferTurn};
 use super::status::Phase;
-use super::{Now, Refresh};
+use super::{Action, Now, Refresh};
 
 /// How long a newer version may be missing at the primaries that have what is served before it comes whole from another one: two servers
 /// that follow one hub get a version a second or two apart, in either order.
@@ -16,6 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two whole transfers because the serial of a primary went backwards REFRESH passes, or this time where that is longer: several
 /// servers behind one address, of which one lags, look so at each version. A primary that was put back costs one transfer.
 const MOST_FORK_PAUSE: Duration = Duration::from_secs(3600);
+/// The same before a newer version of another primary, whose serial did not go backwards: it comes whole, too, once the other one has come
+/// up to what is served, and its versions must not be held back by the other one for long.
+const LEAST_FORK_PAUSE: Duration = Duration::from_secs(60);
 
 impl Refresh {
     /// Whether the version of a primary is wanted whatever its serial.
@@ -41,20 +44,33 @@ impl Refresh {
         }
     }
 
+    /// Does what is to be done about the newer versions of these primaries, the freshest first. One that may not come yet holds back no
+    /// version of another one.
+    pub(super) fn take_newer(
+        &mut self,
+        mut primaries: Vec<usize>,
+        (others, has_giver): (Vec<usize>, bool),
+        now: Now,
+    ) -> Option<Action> {
+        let pauses = primaries.iter().filter_map(|primary| self.fork_pause(*primary, now));
+        let until = pauses.min();
+        primaries.retain(|primary| self.fork_pause(*primary, now).is_none());
+        let Some(first) = primaries.first().copied() else { return self.put_off(until?, now) };
+        match self.turn_of(first, (&others, has_giver), now) {
+            TransferTurn::Now => {
+                primaries.remove(0);
+                let (told, served) = (self.seen.of(first), self.served.map(|soa| soa.serial));
+                self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
+            }
+            TransferTurn::AfterOthers(until) => self.ask_more(others, Some(until)),
+            TransferTurn::Later(until) => self.put_off(until, now),
+        }
+    }
+
     /// When the version of a primary is transferred, the freshest one; `others` were not asked, and `has_giver` says whether one has answered
     /// that has what is served.
-    pub(super) fn turn_of(
-        &mut self,
-        primary: usize,
-        (others, has_giver): (&[usize], bool),
-        now: Now,
-    ) -> TransferTurn {
-        match self.force_of(primary) {
-            Force::Forked => return self.fork_pause(now).map_or(TransferTurn::Now, TransferTurn::Later),
-            Force::Anew | Force::Order => return TransferTurn::Now,
-            Force::No => {}
-        }
-        if self.gives_differences(primary) {
+    fn turn_of(&mut self, primary: usize, (others, has_giver): (&[usize], bool), now: Now) -> TransferTurn {
+        if self.force_of(primary) != Force::No || self.gives_differences(primary) {
             return TransferTurn::Now;
         }
         if others.iter().any(|other| self.lineage.has_served(*other)) {
@@ -67,12 +83,13 @@ impl Refresh {
         }
     }
 
-    /// Until when nothing is transferred whole again because a serial went backwards.
-    pub(super) fn fork_pause(&self, now: Now) -> Option<Instant> {
-        if self.is_forced || self.is_listed_again {
+    /// Until when this one's version is not transferred whole again because a serial went backwards.
+    pub(super) fn fork_pause(&self, primary: usize, now: Now) -> Option<Instant> {
+        if self.force_of(primary) != Force::Forked {
             return None;
         }
-        let until = self.forked_whole_at? + MOST_FORK_PAUSE.min(self.refresh_of(self.served?));
+        let most = if self.is_forked(primary) { MOST_FORK_PAUSE } else { LEAST_FORK_PAUSE };
+        let until = self.forked_whole_at? + most.min(self.refresh_of(self.served?));
         (now.instant < until).then_some(until)
     }
 
@@ -99,8 +116,10 @@ impl Refresh {
     /// Which primary is to be compared with what is served next; none while a round goes on, which may change that.
     pub fn comparison(&self) -> Option<DueComparison> {
         let serial = self.served.filter(|_| self.phase() == Phase::Idle)?.serial;
-        let tell_served = (0..self.seen.count())
-            .filter(|it| self.seen.of(*it) == Some(serial) && !self.may_be_another(*it));
+        let tells_served = |it: &usize| {
+            self.seen.of(*it) == Some(serial) && !self.may_be_another(*it) && !self.seen.is_silent(*it)
+        };
+        let tell_served = (0..self.seen.count()).filter(tells_served);
         let (at, primary) = self.lineage.next_comparison(tell_served)?;
         Some(DueComparison { at, primary, serial, version: self.lineage.version() })
     }

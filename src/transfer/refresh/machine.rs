@@ -8,7 +8,7 @@ use crate::wire::Serial;
 
 use super::again::Again;
 use super::asking::{Asking, RoundResult};
-use super::lineage::{Lineage, TransferTurn};
+use super::lineage::Lineage;
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
 use super::status::{Behind, Phase};
@@ -338,7 +338,7 @@ impl Refresh {
         Some(Action::AskSoa(primaries))
     }
 
-    fn transfer(
+    pub(super) fn transfer(
         &mut self,
         primary: usize,
         from: Option<Serial>,
@@ -374,19 +374,9 @@ impl Refresh {
             self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
         }
         match verdict {
-            RoundResult::Newer(mut primaries) => {
-                let first = primaries.remove(0);
-                match self.turn_of(first, (&others, has_giver), now) {
-                    TransferTurn::Now => {
-                        let told = self.seen.of(first);
-                        self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
-                    }
-                    TransferTurn::AfterOthers(until) => self.ask_more(others, Some(until)),
-                    TransferTurn::Later(until) => self.put_off(until, now),
-                }
-            }
+            RoundResult::Newer(primaries) => self.take_newer(primaries, (others, has_giver), now),
             RoundResult::Fresh => match same {
-                Some(Another::Wanted(primary)) => match self.fork_pause(now) {
+                Some(Another::Wanted(primary)) => match self.fork_pause(primary, now) {
                     Some(until) => self.put_off(until, now),
                     None => {
                         self.transfer(primary, None, (Some(Vec::new()).filter(|_| others.is_empty()), None))
@@ -418,7 +408,7 @@ impl Refresh {
         }
     }
 
-    fn ask_more(&mut self, primaries: Vec<usize>, until: Option<Instant>) -> Option<Action> {
+    pub(super) fn ask_more(&mut self, primaries: Vec<usize>, until: Option<Instant>) -> Option<Action> {
         let Step::Asking(asking) = &mut self.step else { return None };
         asking.grace = asking.grace.or(until);
         asking.ask_more(&primaries);
@@ -438,7 +428,7 @@ impl Refresh {
     }
 
     /// Ends a round that found a version which is not transferred before this time.
-    fn put_off(&mut self, until: Instant, now: Now) -> Option<Action> {
+    pub(super) fn put_off(&mut self, until: Instant, now: Now) -> Option<Action> {
         // A NOTIFY, which may come under a false address, makes no pause longer.
         self.due = if self.is_hinted { self.due.min(until) } else { until };
         self.end(now)

@@ -36,6 +36,9 @@ mod again;
 mod ages;
 mod another;
 mod asking;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_comparisons.rs"]
+mod comparisons_tests;
 mod differences;
 mod facts;
 #[cfg(test)]

@@ -75,6 +75,11 @@ impl ToldSerials {
         }
     }
 
+    /// Whether this one has not answered when it was asked last.
+    pub(super) fn is_silent(&self, primary: usize) -> bool {
+        self.silent.get(primary).is_some_and(Option::is_some)
+    }
+
     /// The first that has not answered since this time or longer.
     pub(super) fn silent_since(&self, before: std::time::Instant) -> Option<(usize, std::time::SystemTime)> {
         let silent = self.silent.iter().enumerate().filter_map(|(primary, since)| Some((primary, (*since)?)));

@@ -10,30 +10,30 @@ use super::tests::{later, refresh, soa, start};
 use super::*;
 use crate::publish::{KeptGiver, KeptLineage, KeptStanding};
 
-const HOUR: f64 = 3600.0;
+pub(super) const HOUR: f64 = 3600.0;
 
-fn ask(primaries: &[usize]) -> Option<Action> {
+pub(super) fn ask(primaries: &[usize]) -> Option<Action> {
     Some(Action::AskSoa(primaries.to_vec()))
 }
 
-fn ixfr(primary: usize, from: u32) -> Option<Action> {
+pub(super) fn ixfr(primary: usize, from: u32) -> Option<Action> {
     Some(Action::Transfer { primary, from: Some(Serial(from)), force: Force::No })
 }
 
-fn axfr(primary: usize) -> Option<Action> {
+pub(super) fn axfr(primary: usize) -> Option<Action> {
     Some(Action::Transfer { primary, from: None, force: Force::No })
 }
 
-fn forked(primary: usize) -> Option<Action> {
+pub(super) fn forked(primary: usize) -> Option<Action> {
     Some(Action::Transfer { primary, from: None, force: Force::Forked })
 }
 
-fn due(it: &Refresh, now: Now) -> Now {
+pub(super) fn due(it: &Refresh, now: Now) -> Now {
     it.due().map_or(now, |due| later(now, due.saturating_duration_since(now.instant).as_secs_f64()))
 }
 
 /// The answers of a round that the timer begins; when it was.
-fn round(it: &mut Refresh, now: Now, serials: &[Option<u32>]) -> (Option<Action>, Now) {
+pub(super) fn round(it: &mut Refresh, now: Now, serials: &[Option<u32>]) -> (Option<Action>, Now) {
     let now = due(it, now);
     assert!(it.wake(now).is_some(), "a round begins");
     let mut action = None;
@@ -44,7 +44,7 @@ fn round(it: &mut Refresh, now: Now, serials: &[Option<u32>]) -> (Option<Action>
 }
 
 /// Primary 0 gave serial 5, and both have told it.
-fn given(now: Now) -> Refresh {
+pub(super) fn given(now: Now) -> Refresh {
     let mut it = refresh(2, None, now);
     assert_eq!(round(&mut it, now, &[Some(5), None]).0, axfr(0));
     assert_eq!(it.transferred(now, Transferred::Served(soa(5))), None);
@@ -53,7 +53,7 @@ fn given(now: Now) -> Refresh {
 }
 
 /// The same, with what a comparison of primary 1 has found.
-fn compared(now: Now, found: Comparison) -> Refresh {
+pub(super) fn compared(now: Now, found: Comparison) -> Refresh {
     let mut it = given(now);
     let of = it.comparison().expect("one is wanted");
     assert_eq!((of.primary, of.serial), (1, Serial(5)));
@@ -61,16 +61,16 @@ fn compared(now: Now, found: Comparison) -> Refresh {
     it
 }
 
-fn contradiction(it: &Refresh, now: Now) -> Option<(Option<usize>, usize, u32)> {
+pub(super) fn contradiction(it: &Refresh, now: Now) -> Option<(Option<usize>, usize, u32)> {
     it.status(now).contradiction.map(|it| (it.giver, it.other, it.serial.0))
 }
 
-fn addresses() -> [SocketAddr; 2] {
+pub(super) fn addresses() -> [SocketAddr; 2] {
     ["192.0.2.1:53".parse().unwrap(), "192.0.2.2:53".parse().unwrap()]
 }
 
 /// After a restart, with these primaries.
-fn restarted(it: &Refresh, served: u32, now: Now, primaries: &[SocketAddr]) -> Refresh {
+pub(super) fn restarted(it: &Refresh, served: u32, now: Now, primaries: &[SocketAddr]) -> Refresh {
     let lineage = it.kept_lineage(&addresses());
     let saved = Saved { lineage, ..it.save(now) };
     let rng = fastrand::Rng::with_seed(1);
