@@ -1,11 +1,11 @@
 //! When secondary zones were checked, and who has what is served, over restarts: the tables `timers` and `lineages` of the database.
 //!
 //! A build that does not know the second table leaves it as it is and writes the first one. So each value of the second one has the time of
-//! the value of the first one that was written with it, and counts beside that alone. It is no part of that value, because older builds take
-//! any four octets behind what they know for a serial.
+//! the value of the first one that was written with it, and counts whole beside that alone; beside another one it tells only who had other
+//! content. It is no part of that value, because older builds take any four octets behind what they know for a serial.
 //!
 //! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
-//! that cannot be read is passed over: such a zone asks its primaries at once.
+//! that cannot be read is passed over: such a zone asks its primaries at once, and nobody is known to have what is served of it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -161,11 +161,19 @@ pub(in crate::publish) fn read_all(
     from: &ReadTransaction,
 ) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
     let mut all: HashMap<Name, ZoneTimers> = zone_table::read_all(from, TIMERS, ZoneTimers::read)?;
-    let lineages: HashMap<Name, (u64, KeptLineage)> =
-        zone_table::read_all(from, LINEAGES, KeptLineage::read)?;
-    for (zone, (saved, lineage)) in lineages {
-        if let Some(timers) = all.get_mut(&zone).filter(|timers| timers.saved == saved) {
-            timers.lineage = Some(lineage);
+    let read_lineage = |octets: &[u8]| Some(KeptLineage::read(octets));
+    let lineages: HashMap<Name, Option<(u64, KeptLineage)>> =
+        zone_table::read_all(from, LINEAGES, read_lineage)?;
+    for (zone, kept) in lineages {
+        if let Some(timers) = all.get_mut(&zone) {
+            // Something was known of it: what cannot be read, or what an older build served meanwhile, is no reason to believe all.
+            timers.lineage = Some(match kept {
+                Some((saved, lineage)) if timers.saved == saved => lineage,
+                Some((_, lineage)) => {
+                    KeptLineage { giver: None, other: lineage.other.filter(|other| !other.is_same) }
+                }
+                None => KeptLineage::default(),
+            });
         }
     }
     Ok(all)
@@ -218,18 +226,38 @@ mod tests {
         let expected = ZoneTimers { diverged: None, forked: None, lineage: None, ..timers(Some(3)) };
         assert_eq!(ZoneTimers::read(&ours[..older]), Some(expected));
         assert_eq!(ours[..older], expected.octets()[..older]);
-        // Such a build writes the first table alone: then nothing is known of who has that version, but what it wrote counts.
-        let older = ZoneTimers { saved: 4, lineage: None, ..timers(Some(3)) };
+        // Such a build writes the first table alone: then nobody is known to have that version, but who had other content stays known, and
+        // what it wrote counts.
+        let nobody_gave = |it: KeptLineage| KeptLineage { giver: None, ..it };
+        let older =
+            ZoneTimers { saved: 4, lineage: timers(Some(3)).lineage.map(nobody_gave), ..timers(Some(3)) };
         let write_older =
             |to: &WriteTransaction| zone_table::write(to, TIMERS, [(&one, Some(older.octets()))]);
         database.write(write_older).unwrap();
         assert_eq!(database.read(read_all).unwrap()[&one], older);
+        let same = |it: KeptLineage| KeptLineage {
+            other: it.other.map(|it| KeptStanding { is_same: true, ..it }),
+            ..it
+        };
+        let with_same = ZoneTimers { lineage: timers(Some(3)).lineage.map(same), ..timers(Some(3)) };
+        database.write(|to| write(to, [(&one, &Some(with_same))])).unwrap();
+        database.write(write_older).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&one].lineage, Some(KeptLineage::default()));
         let again = ZoneTimers { saved: 4, ..timers(Some(3)) };
         assert_eq!(again.octets(), older.octets(), "an older build reads of it what it wrote itself");
         database.write(|to| write(to, [(&one, &Some(again))])).unwrap();
         assert_eq!(database.read(read_all).unwrap()[&one], again);
         let nobody = ZoneTimers { lineage: Some(KeptLineage::default()), ..again };
         database.write(|to| write(to, [(&one, &Some(nobody))])).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&one], nobody);
+        // A damaged value says that something was known, and not what.
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(LINEAGES).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01short"[..]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(|to| write(to, [(&one, &Some(again))])).unwrap();
+        database.write(damage).unwrap();
         assert_eq!(database.read(read_all).unwrap()[&one], nobody);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(TIMERS).map_err(DatabaseError::of)?;
