@@ -108,6 +108,8 @@ impl Coordinator {
                 if let Some(armed) = armed {
                     self.timers.remove(&(armed, zone.clone()));
                 }
+                self.comparisons.note(zone, None);
+                self.comparisons.stop(zone);
                 gate.close();
                 closed.push((zone.clone(), gate));
             }

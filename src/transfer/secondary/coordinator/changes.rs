@@ -105,8 +105,9 @@ impl Coordinator {
         self.ask_again(otherwise);
         settings.zones.iter().for_each(|zone| self.settle(&zone.name));
         self.add_zones();
-        let in_use = self.zones.values().flat_map(|entry| entry.settings.addresses());
-        self.jobs.forget_other_peers(&in_use.collect());
+        let in_use = self.zones.values().flat_map(|entry| entry.settings.addresses()).collect();
+        self.jobs.forget_other_peers(&in_use);
+        self.comparisons.forget_other_peers(&in_use);
     }
 
     /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.

@@ -39,8 +39,6 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     pub(in crate::transfer::secondary) gate: Arc<InstallGate>,
     /// When it is in the list of timers.
     pub(in crate::transfer::secondary) armed: Option<Instant>,
-    /// When it is in the list of comparisons.
-    pub(in crate::transfer::secondary) compare_at: Option<Instant>,
     pub(in crate::transfer::secondary) last_error: Option<(SystemTime, String)>,
     pub(in crate::transfer::secondary) last_transfer: Option<LastTransfer>,
     pub(in crate::transfer::secondary) diverged: Option<Diverged>,
@@ -100,7 +98,6 @@ impl ZoneEntry {
             generation,
             gate: Arc::default(),
             armed: None,
-            compare_at: None,
             last_error: None,
             last_transfer: None,
             diverged: None,

@@ -82,9 +82,11 @@ impl Coordinator {
                     Some(Done::Compared(found)) => found,
                     _ => Err(FetchError::Thread),
                 };
-                let end = peer_end(found.as_ref().err(), begun);
+                let is_silent = matches!(found, Err(FetchError::Net(_)));
+                let end = end_of_comparison(found.as_ref().err(), begun);
                 let address = fetch.address;
-                self.transfer_ended(address, (end, begun), |it| it.compared(&fetch, of, begun, found));
+                let told = |it: &mut Self| it.compared(&fetch, of, (begun, is_silent), found);
+                self.transfer_ended(address, (end, begun), told);
             }
             (None, _) => {}
         }
@@ -227,6 +229,14 @@ fn peer_end(error: Option<&FetchError>, begun: Instant) -> PeerEnd {
     }
 }
 
+/// The same of a comparison, whose limits are shorter: that it came to none is no reason to leave the primary alone.
+fn end_of_comparison(error: Option<&FetchError>, begun: Instant) -> PeerEnd {
+    match peer_end(error, begun) {
+        PeerEnd::Silent => PeerEnd::Unknown,
+        end => end,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -248,5 +258,9 @@ mod tests {
         assert_eq!(of(Some(FetchError::ZoneGone), LEAST_SILENCE), PeerEnd::Unknown);
         assert_eq!(of(Some(FetchError::NoDifferences), LEAST_SILENCE), PeerEnd::Answered);
         assert_eq!(of(None, LEAST_SILENCE), PeerEnd::Answered);
+        // A comparison fails no transfer that waits for the same primary.
+        let begun = Instant::now().checked_sub(LEAST_SILENCE).unwrap();
+        assert_eq!(end_of_comparison(silent().as_ref(), begun), PeerEnd::Unknown);
+        assert_eq!(end_of_comparison(None, begun), PeerEnd::Answered);
     }
 }

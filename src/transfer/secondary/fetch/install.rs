@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::publish::Force;
 use crate::transfer::message::{Outcome, Soa};
@@ -61,6 +62,8 @@ pub(super) struct Installing {
     gate: Arc<InstallGate>,
     /// The thread that compiles a large zone, once there is one.
     compiling: Option<Compiling>,
+    /// Ends a comparison of which nobody waits for the result any more.
+    abandoned: DropGuard,
 }
 
 struct Compiling {
@@ -79,7 +82,8 @@ impl Installing {
     }
 
     fn with_aim(sink: &Arc<dyn Sink>, zone: &Name, aim: Aim, gate: &Arc<InstallGate>) -> Self {
-        Self { sink: sink.clone(), zone: zone.clone(), aim, gate: gate.clone(), compiling: None }
+        let abandoned = CancellationToken::new().drop_guard();
+        Self { sink: sink.clone(), zone: zone.clone(), aim, gate: gate.clone(), compiling: None, abandoned }
     }
 
     /// Takes some records of a whole zone whose others are still to come; waits while enough of them wait.
@@ -164,10 +168,13 @@ impl Installing {
         parts: impl FnOnce() -> P + Send + 'static,
     ) -> JoinHandle<Result<Installed, FetchError>> {
         let (sink, zone, gate) = (self.sink.clone(), self.zone.clone(), self.gate.clone());
-        let aim = self.aim;
+        let (aim, abandoned) = (self.aim, self.abandoned.token().clone());
         tokio::task::spawn_blocking(move || match aim {
             Aim::Serve(origin) => whole((&*sink, &gate), &zone, soa, origin, parts()),
-            Aim::Compare => compared(&*sink, &zone, soa, parts()).map(Installed::Compared),
+            Aim::Compare => {
+                let goes_on = || !abandoned.is_cancelled();
+                compared(&*sink, &zone, soa, (parts(), &goes_on)).map(Installed::Compared)
+            }
         })
     }
 }
@@ -244,7 +251,7 @@ fn compared(
     sink: &dyn Sink,
     name: &Name,
     soa: Soa,
-    parts: impl Iterator<Item = ZonePart>,
+    (parts, goes_on): (impl Iterator<Item = ZonePart>, &dyn Fn() -> bool),
 ) -> Result<Comparison, FetchError> {
     let has_serial = |served: &Arc<Zone>| served.serial() == soa.serial;
     let Some(before) = sink.served(name).filter(has_serial) else { return Ok(Comparison::Moved) };
@@ -252,8 +259,10 @@ fn compared(
     let zone = builder.finish().map_err(FetchError::NoZone)?;
     // Another one may be served by now.
     let Some(served) = sink.served(name).filter(has_serial) else { return Ok(Comparison::Moved) };
-    Ok(match served.make_digest(|| true) == zone.make_digest(|| true) {
-        true => Comparison::Same,
-        false => Comparison::Other,
+    let digests = served.make_digest(goes_on).zip(zone.make_digest(goes_on));
+    Ok(match digests {
+        Some((ours, theirs)) if ours == theirs => Comparison::Same,
+        Some(_) => Comparison::Other,
+        None => Comparison::Moved,
     })
 }

@@ -7,6 +7,7 @@ pub(in crate::transfer::secondary) mod memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::unix_now;
 use crate::publish::Force;
@@ -22,9 +23,18 @@ use crate::transfer::secondary::fetch::install_gate::InstallGate;
 use crate::transfer::secondary::fetch::memory::{TakenMemory, TransferMemory};
 use crate::transfer::secondary::net::ask::pace;
 use crate::transfer::secondary::net::idle::IdleConnections;
-use crate::transfer::secondary::net::{Frames, NetError};
+use crate::transfer::secondary::net::{Frames, NetError, Pace};
 use crate::transfer::secondary::settings::SecondarySettings;
 use crate::transfer::secondary::sink::{Origin, Sink};
+
+/// How long a comparison waits for a connection.
+const COMPARE_CONNECT: Duration = Duration::from_secs(5);
+/// How long it waits for each message: a primary may have to compute before the first one.
+const COMPARE_SILENCE: Duration = Duration::from_secs(30);
+/// Octets a second that must come.
+const COMPARE_LEAST_RATE: u64 = 64 << 10;
+/// How long it takes at most: 500 MB at 14 Mbit/s.
+const COMPARE_LONGEST: Duration = Duration::from_secs(300);
 
 /// What to transfer.
 #[derive(Clone, Debug)]
@@ -76,7 +86,8 @@ pub(in crate::transfer::secondary) async fn fetch(
     // Until the version is in service, or nothing is left of it.
     let mut memory = memory.begin(settings.memory);
     let bounds = (limits, &mut memory);
-    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
+    let over = (settings, idle, pace(settings));
+    let receiving = receive(over, (fetch, credentials), bounds, (&mut received, &mut installing));
     let outcome = tokio::select! {
         () = fetch.gate.closed() => Err(FetchError::ZoneGone),
         outcome = receiving => outcome,
@@ -104,7 +115,8 @@ pub(in crate::transfer::secondary) async fn compare(
     let limits = settings.limits.of_zone(sink.served(&fetch.zone).map(|zone| zone.record_count()));
     let (mut received, mut memory) = ((0, 0), memory.begin_small(settings.memory));
     let bounds = (limits, &mut memory);
-    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
+    let over = (settings, idle, pace_to_compare(settings));
+    let receiving = receive(over, (fetch, credentials), bounds, (&mut received, &mut installing));
     let outcome = tokio::select! {
         () = fetch.gate.closed() => return Err(FetchError::ZoneGone),
         outcome = receiving => outcome?,
@@ -113,7 +125,7 @@ pub(in crate::transfer::secondary) async fn compare(
 }
 
 async fn receive(
-    (settings, idle): (&SecondarySettings, &IdleConnections),
+    (settings, idle, pace): (&SecondarySettings, &IdleConnections, Pace),
     (fetch, credentials): (&Fetch, &Credentials),
     (limits, memory): (Limits, &mut TakenMemory),
     (received, installing): (&mut (u64, u64), &mut Installing),
@@ -123,7 +135,7 @@ async fn receive(
     let mut query = asked.query(fetch.from);
     let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (fetch.address, credentials.tls.as_ref());
-    let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
+    let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
@@ -146,6 +158,18 @@ async fn receive(
     }
 }
 
+/// What a comparison may cost: less than a transfer that is needed, so that a slow primary does not take long from all others.
+fn pace_to_compare(settings: &SecondarySettings) -> Pace {
+    let pace = pace(settings);
+    Pace {
+        connect: pace.connect.min(COMPARE_CONNECT),
+        silence: pace.silence.min(COMPARE_SILENCE),
+        least_rate: pace.least_rate.max(COMPARE_LEAST_RATE),
+        longest: pace.longest.min(COMPARE_LONGEST),
+        ..pace
+    }
+}
+
 /// What the state machine makes of an error; `whole`: of a transfer of the whole zone.
 fn end_of(error: &FetchError, whole: bool) -> Transferred {
     match error {
@@ -160,5 +184,24 @@ fn end_of(error: &FetchError, whole: bool) -> Transferred {
         FetchError::Thread | FetchError::Memory { .. } => Transferred::NotKept,
         FetchError::Fault(TransferFault::TooManyRecords(_)) if whole => Transferred::NotKept,
         _ => Transferred::Faulty,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_has_shorter_limits_than_a_transfer_and_never_longer_ones() {
+        let pace = pace_to_compare(&SecondarySettings::default());
+        assert!(pace.longest <= Duration::from_secs(300) && pace.connect <= Duration::from_secs(5));
+        assert!(pace.least_rate >= 64 << 10 && pace.silence <= Duration::from_secs(30));
+        let second = Duration::from_secs(1);
+        let (longest, connect, silence, least_rate) = (second, second, second, 1 << 20);
+        let settings =
+            SecondarySettings { longest, connect, silence, least_rate, ..SecondarySettings::default() };
+        let pace = pace_to_compare(&settings);
+        assert_eq!((pace.longest, pace.connect, pace.silence), (second, second, second));
+        assert_eq!(pace.least_rate, 1 << 20);
     }
 }

@@ -147,19 +147,20 @@ impl Jobs {
         }
     }
 
-    /// Begins a transfer that may wait, if most of the transfers are free and none waits.
+    /// Begins a transfer that may wait, if most of the transfers are free and none waits for one of them.
     pub(in crate::transfer::secondary) fn begin_idle(&mut self, address: SocketAddr) -> bool {
         let may_begin =
-            self.fetches.is_empty() && self.slots.are_most_free() && self.slots.may_begin(address);
+            !self.has_waiting_beside(address) && self.slots.are_most_free() && self.slots.may_begin(address);
         if may_begin {
             self.slots.begin(address);
         }
         may_begin
     }
 
-    /// Whether transfers wait for others to end.
-    pub(in crate::transfer::secondary) fn has_waiting(&self) -> bool {
-        !self.fetches.is_empty()
+    /// Whether a transfer waits that might begin without one from this address. Those of another primary that wait for the own limit of that
+    /// would wait all the same.
+    pub(in crate::transfer::secondary) fn has_waiting_beside(&self, address: SocketAddr) -> bool {
+        self.fetches.peers().any(|peer| peer == address || !self.slots.is_at_own_limit(peer))
     }
 
     /// A query has ended; whether the primary has answered.
@@ -317,11 +318,18 @@ mod tests {
         assert!(!jobs.begin_idle(fetch(9).address), "five are under way");
         jobs.fetch_ended(fetch(1).address, PeerEnd::Answered, now, now);
         jobs.fetch_ended(fetch(9).address, PeerEnd::Answered, now, now);
-        assert!(jobs.begin_idle(fetch(9).address) && !jobs.has_waiting());
+        assert!(jobs.begin_idle(fetch(9).address) && !jobs.has_waiting_beside(fetch(9).address));
         // It counts as one of its primary.
         let mut jobs = Jobs::new(Pacer::new(NonZeroU32::MIN, NonZeroU32::MIN, now), 16, 1);
         assert!(jobs.begin_idle(fetch(1).address));
         jobs.add_fetch(fetch(1), now).unwrap();
-        assert!(matches!(jobs.next(now), Next::Wait(_)) && jobs.has_waiting());
+        assert!(matches!(jobs.next(now), Next::Wait(_)) && jobs.has_waiting_beside(fetch(1).address));
+        // What waits for the limit of another primary waits all the same.
+        let mut jobs = Jobs::new(Pacer::new(NonZeroU32::MIN, NonZeroU32::MIN, now), 16, 1);
+        (0..9).for_each(|_| jobs.add_fetch(fetch(2), now).unwrap());
+        assert!(!jobs.begin_idle(fetch(1).address), "one of them may begin");
+        assert!(matches!(jobs.next(now), Next::Fetch(_)) && matches!(jobs.next(now), Next::Wait(_)));
+        assert!(!jobs.begin_idle(fetch(2).address) && jobs.begin_idle(fetch(1).address));
+        assert!(!jobs.has_waiting_beside(fetch(1).address));
     }
 }

@@ -90,6 +90,12 @@ impl TransferSlots {
         self.under_way.values().sum::<usize>() * 4 <= self.most
     }
 
+    /// Whether an address has as many as it may have, however many others are free.
+    pub(super) fn is_at_own_limit(&self, address: SocketAddr) -> bool {
+        let most = if self.silent.contains_key(&address) { 1 } else { self.most_per_primary };
+        self.count(address) >= most
+    }
+
     fn count(&self, address: SocketAddr) -> usize {
         self.under_way.get(&address).copied().unwrap_or(0)
     }

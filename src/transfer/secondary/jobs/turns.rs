@@ -18,9 +18,9 @@ impl<J> Default for PeerQueues<J> {
 }
 
 impl<J> PeerQueues<J> {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.turn.is_empty()
+    /// For whom something waits.
+    pub fn peers(&self) -> impl Iterator<Item = SocketAddr> {
+        self.turn.iter().copied()
     }
 
     /// Appends a job to those of this peer.
