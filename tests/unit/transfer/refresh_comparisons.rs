@@ -1,7 +1,7 @@
 //! Comparisons of primaries, and primaries whose serial goes backwards: none of them holds back what another primary has.
 
-use super::lineage_tests::{ask, forked, given, round};
-use super::tests::{later, soa, start};
+use super::lineage_tests::{HOUR, ask, compared, forked, given, ixfr, round};
+use super::tests::{later, refresh, soa, start};
 use super::*;
 
 #[test]
@@ -37,4 +37,45 @@ fn a_primary_whose_serial_goes_up_and_down_does_not_hold_back_the_versions_of_an
     }
     // Those of the other one wait until a refresh has passed.
     assert_eq!(tell(&mut it, later(begun, 61.0), &[Some(5), Some(7)]), None);
+}
+
+#[test]
+fn a_primary_is_compared_only_while_it_tells_what_is_served_and_seldom() {
+    let now = start();
+    let seconds = |it: &Refresh| {
+        let at = it.comparison().map(|of| of.at);
+        at.map(|at| at.saturating_duration_since(now.instant).as_secs_f64())
+    };
+    assert_eq!(seconds(&given(now)), Some(0.0));
+    assert_eq!(seconds(&compared(now, Comparison::Other)), Some(HOUR));
+    assert_eq!(seconds(&compared(now, Comparison::Failed)), Some(HOUR));
+    assert_eq!(seconds(&compared(now, Comparison::Moved)), Some(60.0));
+    // An order has it compared now.
+    let mut ordered = compared(now, Comparison::Other);
+    ordered.ordered(Order::Refresh);
+    assert_eq!(seconds(&ordered), None, "while a round goes on");
+    ordered.answered(now, 0, Some(soa(5)));
+    ordered.answered(now, 1, Some(soa(5)));
+    assert_eq!(seconds(&ordered), Some(0.0));
+    // A version later, a day later.
+    let mut same = compared(now, Comparison::Same);
+    assert_eq!(seconds(&same), None);
+    assert_eq!(same.notified(Some(0), Some(Serial(6))), ixfr(0, 5));
+    same.transferred(now, Transferred::Served(soa(6)));
+    assert_eq!(seconds(&same), None, "it tells 5");
+    round(&mut same, now, &[Some(6), Some(6)]);
+    assert_eq!(seconds(&same), Some(86_400.0));
+    // Where nothing was kept, all are compared, unless there is but one.
+    let mut believed = refresh(2, Some(5), now);
+    round(&mut believed, now, &[Some(5), Some(5)]);
+    assert_eq!(believed.comparison().unwrap().primary, 0);
+    believed.compared(believed.comparison().unwrap(), Comparison::Same, now);
+    assert_eq!(believed.comparison().unwrap().primary, 1);
+    let mut one = refresh(1, Some(5), now);
+    round(&mut one, now, &[Some(5)]);
+    assert_eq!(one.comparison(), None);
+    // What is told of it does not count as a confirmation.
+    let mut one_of_two = refresh(2, Some(5), now);
+    round(&mut one_of_two, now, &[Some(5), Some(4)]);
+    assert_eq!(one_of_two.comparison().unwrap().primary, 0);
 }
