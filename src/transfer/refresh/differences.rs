@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::publish::{Force, KeptGiver, KeptLineage, KeptStanding};
 use crate::transfer::message::Soa;
+use crate::wire::Serial;
 
 use super::lineage::{Comparison, DueComparison, Giver, Standing, TransferTurn};
 use super::status::Phase;
@@ -141,12 +142,44 @@ impl Refresh {
         };
         let tell_served = (0..self.seen.count()).filter(tells_served);
         let (at, primary) = self.lineage.next_comparison(tell_served)?;
-        Some(DueComparison { at, primary, serial, version: self.lineage.version() })
+        let giver = self.lineage.giver().map(|giver| giver.primary).filter(|giver| *giver != primary);
+        Some(DueComparison { at, primary, giver, serial, version: self.lineage.version() })
     }
 
     /// What a comparison has found.
     pub fn compared(&mut self, of: DueComparison, found: Comparison, now: Now) {
-        self.lineage.compared(of.primary, (of.version, of.serial), found, now.instant);
+        self.lineage.compared(of, found, now.instant);
+        self.take_whole_if_nobodys(now);
+    }
+
+    /// Where each primary has other content under the serial that is served, what is served is in the history of none of them: the next
+    /// round takes it whole from one of them.
+    fn take_whole_if_nobodys(&mut self, now: Now) {
+        if self.lineage.is_nobodys() {
+            self.seen.set_all_forked(true);
+            self.wake_soon(now);
+        }
+    }
+
+    /// A NOTIFY says that a primary has what is served: whether it is asked, because it had other content and had not told that serial.
+    /// Then it can be compared soon, and the alarm ends soon after the repair.
+    pub(super) fn may_be_repaired(&self, primary: Option<usize>, hint: Serial) -> bool {
+        primary.is_some_and(|primary| {
+            matches!(self.lineage.of(primary), Standing::Other(_)) && self.seen.of(primary) != Some(hint)
+        })
+    }
+
+    /// Of which primaries nothing was kept, so that they are believed to have what is served.
+    pub fn believed(&self, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+        let is_believed =
+            |(primary, _): &(usize, &SocketAddr)| self.lineage.of(*primary) == Standing::Believed;
+        addresses.iter().enumerate().filter(is_believed).map(|(_, address)| *address).collect()
+    }
+
+    /// With other primaries those that stay are believed still.
+    pub fn restore_belief(&mut self, believed: &[SocketAddr], addresses: &[SocketAddr]) {
+        let stay = addresses.iter().enumerate().filter(|(_, address)| believed.contains(address));
+        stay.for_each(|(primary, _)| self.lineage.believe(primary));
     }
 
     /// What is kept over a restart of who has what is served, by the addresses of the primaries.
@@ -160,7 +193,7 @@ impl Refresh {
             let (is_same, serial) = match standing {
                 Standing::Same => (true, served),
                 Standing::Other(serial) => (false, serial),
-                Standing::Unknown => return None,
+                Standing::Unknown | Standing::Believed => return None,
             };
             Some(KeptStanding { primary: *addresses.get(primary)?, is_same, serial })
         });
@@ -171,7 +204,11 @@ impl Refresh {
     /// That was kept; a primary that is listed no more counts no more.
     pub fn restore_lineage(&mut self, kept: KeptLineage, addresses: &[SocketAddr]) {
         let Some(served) = self.served.map(|soa| soa.serial) else { return };
-        let index = |address: SocketAddr| addresses.iter().position(|it| *it == address);
+        let index = |address: SocketAddr| {
+            // Two of one address, which differ in their keys, may have other contents.
+            let mut with = addresses.iter().enumerate().filter(|(_, it)| **it == address);
+            with.next().filter(|_| with.next().is_none()).map(|(primary, _)| primary)
+        };
         let giver = kept.giver.and_then(|KeptGiver { primary, since, until }| {
             // What is served may be older than what was kept of it, where versions wait; and newer, because it was in service a little before
             // that could be kept: then another one may have given it, if there is another one.
@@ -187,5 +224,8 @@ impl Refresh {
             Some((index(primary)?, standing))
         });
         self.lineage.restore(giver, other);
+        if self.lineage.is_nobodys() {
+            self.seen.set_all_forked(true);
+        }
     }
 }

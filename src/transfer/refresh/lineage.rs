@@ -13,6 +13,9 @@ const SAME_AGAIN: Duration = Duration::from_secs(86_400);
 /// After one that found other content, or that failed: an hour, so that the alarm ends soon after the reason has, and a primary that
 /// refuses transfers is not asked all the time.
 const OTHER_AGAIN: Duration = Duration::from_secs(3600);
+/// The same after one without a result: it doubles from one of those to the next, up to a day. So a zone that always changes meanwhile, and a
+/// primary that always refuses, cost little.
+const MOST_AGAIN: Duration = Duration::from_secs(86_400);
 /// The same where another version is served since then, which may have ended it; and after a version that changed meanwhile.
 const CHANGED_AGAIN: Duration = Duration::from_secs(60);
 
@@ -22,6 +25,9 @@ pub(super) enum Standing {
     /// Nothing.
     #[default]
     Unknown,
+    /// Nothing was kept of the version that is served, by a build that knew nothing of this: then each primary is believed to have it until
+    /// one has given a version or was compared. Otherwise each zone would come whole once after an upgrade.
+    Believed,
     /// It gave what is served, or it was compared and has the same content.
     Same,
     /// It had other content than was served under this serial. So it stays until a comparison, or a transfer, says that it has what is
@@ -36,10 +42,14 @@ pub enum Comparison {
     Same,
     /// Other content under the same serial.
     Other,
+    /// The same, and the one that gave what is served has not that content either: it is what is served that differs.
+    NobodyHas,
     /// One of both has another serial by now.
     Moved,
     /// The zone did not come.
     Failed,
+    /// It is too large to be compared.
+    TooLarge,
 }
 
 /// Two primaries that have other content under one serial.
@@ -60,6 +70,8 @@ pub struct DueComparison {
     pub at: Instant,
     /// Its index.
     pub primary: usize,
+    /// Who gave what is served, if that is another primary: one that has other content is told only when this one has it still.
+    pub giver: Option<usize>,
     /// The serial that it told, and that is served.
     pub serial: Serial,
     /// A number of the version that is served.
@@ -88,13 +100,12 @@ pub(super) struct Giver {
 pub(super) struct Lineage {
     standings: Vec<Standing>,
     giver: Option<Giver>,
-    /// Whether nothing was kept of the version that is served, by a build that knew nothing of this: then each primary is believed until one
-    /// has given a version or was compared. Otherwise each zone would come whole once after an upgrade.
-    believes_all: bool,
     /// Counts the versions that are served.
     version: u64,
     /// When each may be compared next.
     compare_at: Vec<Instant>,
+    /// How many comparisons of each in a row had no result.
+    fruitless: Vec<u32>,
     /// A time that is over.
     began: Instant,
 }
@@ -104,20 +115,43 @@ impl Lineage {
         Self {
             standings: vec![Standing::Unknown; primaries],
             giver: None,
-            believes_all: false,
             version: 0,
             compare_at: vec![now; primaries],
+            fruitless: vec![0; primaries],
             began: now,
         }
     }
 
     /// Nothing was kept.
     pub(super) fn believe_all(&mut self) {
-        self.believes_all = true;
+        (0..self.standings.len()).for_each(|primary| self.believe(primary));
     }
 
+    /// The same of one of which nothing else is known.
+    pub(super) fn believe(&mut self, primary: usize) {
+        if self.of(primary) == Standing::Unknown {
+            self.set(primary, Standing::Believed);
+        }
+    }
+
+    /// Nobody is believed any more.
+    fn believe_none(&mut self) {
+        for standing in &mut self.standings {
+            if *standing == Standing::Believed {
+                *standing = Standing::Unknown;
+            }
+        }
+    }
+
+    /// Whether nothing is known at all.
     pub(super) fn believes_all(&self) -> bool {
-        self.believes_all
+        self.standings.iter().all(|standing| *standing == Standing::Believed)
+    }
+
+    /// Whether each primary has other content than is served.
+    pub(super) fn is_nobodys(&self) -> bool {
+        let is_other = |standing: &Standing| matches!(standing, Standing::Other(_));
+        !self.standings.is_empty() && self.standings.iter().all(is_other)
     }
 
     pub(super) fn of(&self, primary: usize) -> Standing {
@@ -126,11 +160,7 @@ impl Lineage {
 
     /// Whether this one has what is served, so that its differences fit.
     pub(super) fn has_served(&self, primary: usize) -> bool {
-        match self.of(primary) {
-            Standing::Same => true,
-            Standing::Unknown => self.believes_all,
-            Standing::Other(_) => false,
-        }
+        matches!(self.of(primary), Standing::Same | Standing::Believed)
     }
 
     /// Whether that is so of any of them.
@@ -161,6 +191,12 @@ impl Lineage {
             }
             _ => None,
         };
+        let was_proven = self.of(primary) == Standing::Same || self.standings.len() == 1;
+        if whole && self.is_nobodys() {
+            // That was of what was served, which no primary had.
+            self.standings.fill(Standing::Unknown);
+            self.compare_soon();
+        }
         self.served_anew();
         if let Some((other, serial)) = parted {
             self.set(other, Standing::Other(serial));
@@ -169,13 +205,15 @@ impl Lineage {
         let since = match (self.giver, before) {
             (Some(giver), _) if giver.primary == primary => giver.since,
             // One that is believed only has not been proven to have the version before; but where there is but one, nobody else gave it.
-            (_, Some(before)) if !whole && (!self.believes_all || self.standings.len() == 1) => before,
+            (_, Some(before)) if !whole && was_proven => before,
             _ => serial,
         };
-        (self.giver, self.believes_all) = (Some(Giver { primary, since }), false);
-        for (standing, at) in self.standings.iter().zip(&mut self.compare_at) {
+        self.giver = Some(Giver { primary, since });
+        for ((standing, at), fruitless) in
+            self.standings.iter().zip(&mut self.compare_at).zip(&self.fruitless)
+        {
             if matches!(standing, Standing::Other(_)) {
-                *at = (*at).min(now + CHANGED_AGAIN);
+                *at = (*at).min(now + doubled(CHANGED_AGAIN, *fruitless));
             }
         }
     }
@@ -184,7 +222,7 @@ impl Lineage {
     fn served_anew(&mut self) {
         self.version += 1;
         for standing in &mut self.standings {
-            if *standing == Standing::Same {
+            if matches!(standing, Standing::Same | Standing::Believed) {
                 *standing = Standing::Unknown;
             }
         }
@@ -193,7 +231,7 @@ impl Lineage {
     /// A version is served that no primary gave.
     pub(super) fn served_otherwise(&mut self) {
         self.served_anew();
-        (self.giver, self.believes_all) = (None, false);
+        self.giver = None;
     }
 
     /// Nothing is served.
@@ -208,35 +246,41 @@ impl Lineage {
             self.set(primary, Standing::Unknown);
         }
         self.giver = self.giver.filter(|giver| giver.primary != primary);
-        self.believes_all = false;
+        self.believe_none();
     }
 
-    /// The version with this number and serial was compared with the one of a primary.
-    pub(super) fn compared(
-        &mut self,
-        primary: usize,
-        (version, serial): (u64, Serial),
-        found: Comparison,
-        now: Instant,
-    ) {
-        let found = if version == self.version { found } else { Comparison::Moved };
+    /// A primary was compared with what is served.
+    pub(super) fn compared(&mut self, of: DueComparison, found: Comparison, now: Instant) {
+        let DueComparison { primary, serial, .. } = of;
+        let found = if of.version == self.version { found } else { Comparison::Moved };
+        let fruitless = self.fruitless.get(primary).copied().unwrap_or(0);
+        let has_result = !matches!(found, Comparison::Moved | Comparison::Failed);
         let again = match found {
             Comparison::Same => {
                 self.set(primary, Standing::Same);
-                self.believes_all = false;
+                self.believe_none();
                 self.giver.get_or_insert(Giver { primary, since: serial });
                 SAME_AGAIN
             }
-            Comparison::Other => {
+            Comparison::Other | Comparison::NobodyHas => {
                 self.set(primary, Standing::Other(serial));
                 self.giver = self.giver.filter(|giver| giver.primary != primary);
+                if let Some(giver) = self.giver.take_if(|_| found == Comparison::NobodyHas) {
+                    self.set(giver.primary, Standing::Other(serial));
+                    let same = self.standings.iter().position(|standing| *standing == Standing::Same);
+                    self.giver = same.map(|primary| Giver { primary, since: serial });
+                }
                 OTHER_AGAIN
             }
-            Comparison::Moved => CHANGED_AGAIN,
-            Comparison::Failed => OTHER_AGAIN,
+            Comparison::Moved => doubled(CHANGED_AGAIN, fruitless),
+            Comparison::Failed => doubled(OTHER_AGAIN, fruitless),
+            Comparison::TooLarge => MOST_AGAIN,
         };
         if let Some(at) = self.compare_at.get_mut(primary) {
             *at = now + again;
+        }
+        if let Some(fruitless) = self.fruitless.get_mut(primary) {
+            *fruitless = if has_result { 0 } else { fruitless.saturating_add(1) };
         }
     }
 
@@ -248,8 +292,8 @@ impl Lineage {
         let is_wanted = |primary: &usize| match self.of(*primary) {
             Standing::Same => false,
             // Where there is but one, there is nobody whom it may contradict.
-            Standing::Unknown => !self.believes_all || self.standings.len() > 1,
-            Standing::Other(_) => true,
+            Standing::Believed => self.standings.len() > 1,
+            Standing::Unknown | Standing::Other(_) => true,
         };
         let wanted = tell_served.filter(is_wanted);
         wanted.filter_map(|primary| Some((*self.compare_at.get(primary)?, primary))).min()
@@ -258,21 +302,23 @@ impl Lineage {
     /// An operator wants to know it now.
     pub(super) fn compare_soon(&mut self) {
         self.compare_at.fill(self.began);
+        self.fruitless.fill(0);
     }
 
-    /// Two that have other content under one serial.
+    /// Two that have other content under one serial. Where each of them has other content than is served, it is only what is served that differs.
     pub(super) fn contradiction(&self) -> Option<Contradiction> {
         let other = |(primary, standing): (usize, &Standing)| match standing {
             Standing::Other(serial) => Some((primary, *serial)),
             _ => None,
         };
-        let (other, serial) = self.standings.iter().enumerate().find_map(other)?;
+        let (other, serial) =
+            self.standings.iter().enumerate().find_map(other).filter(|_| !self.is_nobodys())?;
         Some(Contradiction { giver: self.giver.map(|giver| giver.primary), other, serial })
     }
 
     /// As it was kept: the giver, if there is one, and what is known of another one.
     pub(super) fn restore(&mut self, giver: Option<Giver>, other: Option<(usize, Standing)>) {
-        self.believes_all = false;
+        self.believe_none();
         self.giver = giver;
         if let Some(giver) = giver {
             self.set(giver.primary, Standing::Same);
@@ -296,4 +342,9 @@ impl Lineage {
             *it = standing;
         }
     }
+}
+
+/// A pause after so many that had no result before.
+fn doubled(pause: Duration, fruitless: u32) -> Duration {
+    pause.saturating_mul(1 << fruitless.min(16)).min(MOST_AGAIN)
 }

@@ -185,7 +185,13 @@ impl Refresh {
         self.is_newer_told = hint.is_none_or(|hint| served.is_none_or(|served| hint.is_after(served)));
         match (hint, primary) {
             (Some(hint), _) if self.refused.contains(hint) => None,
-            (Some(hint), _) if served == Some(hint) && !self.may_be_forked(primary) => None,
+            (Some(hint), _)
+                if served == Some(hint)
+                    && !self.may_be_forked(primary)
+                    && !self.may_be_repaired(primary, hint) =>
+            {
+                None
+            }
             (Some(hint), Some(primary))
                 if self.refused.is_empty()
                     && !(self.doubts_hints || self.may_be_another(primary))

@@ -1,6 +1,8 @@
 //! Comparisons of primaries, and primaries whose serial goes backwards: none of them holds back what another primary has.
 
-use super::lineage_tests::{HOUR, ask, compared, forked, given, ixfr, round};
+use super::lineage_tests::{
+    HOUR, addresses, ask, axfr, compared, contradiction, forked, given, ixfr, restarted, round,
+};
 use super::tests::{later, refresh, soa, start};
 use super::*;
 
@@ -78,4 +80,157 @@ fn a_primary_is_compared_only_while_it_tells_what_is_served_and_seldom() {
     let mut one_of_two = refresh(2, Some(5), now);
     round(&mut one_of_two, now, &[Some(5), Some(4)]);
     assert_eq!(one_of_two.comparison().unwrap().primary, 0);
+}
+
+/// Seconds until the comparison of primary 1.
+fn seconds(it: &Refresh, now: Now) -> f64 {
+    it.comparison().unwrap().at.saturating_duration_since(now.instant).as_secs_f64()
+}
+
+#[test]
+fn a_primary_that_does_not_answer_is_not_compared() {
+    let now = start();
+    let mut it = given(now);
+    assert_eq!(it.comparison().unwrap().primary, 1);
+    let (_, now) = round(&mut it, now, &[Some(5), None]);
+    assert_eq!(it.comparison(), None);
+    round(&mut it, now, &[Some(5), Some(5)]);
+    assert_eq!(it.comparison().unwrap().primary, 1);
+}
+
+#[test]
+fn comparisons_without_a_result_become_seldom() {
+    let now = start();
+    for (found, first) in [(Comparison::Moved, 60.0), (Comparison::Failed, HOUR)] {
+        let mut it = given(now);
+        let mut pause = first;
+        for _ in 0..20 {
+            it.compared(it.comparison().unwrap(), found, now);
+            assert_eq!(seconds(&it, now), pause, "{found:?}");
+            pause = (pause * 2.0).min(86_400.0);
+        }
+        // An order, or a result, and it is as at first.
+        let mut ordered = it.clone();
+        ordered.ordered(Order::Refresh);
+        ordered.answered(now, 0, Some(soa(5)));
+        ordered.answered(now, 1, Some(soa(5)));
+        assert_eq!(seconds(&ordered, now), 0.0);
+        ordered.compared(ordered.comparison().unwrap(), found, now);
+        assert_eq!(seconds(&ordered, now), first);
+        it.compared(it.comparison().unwrap(), Comparison::Other, now);
+        it.compared(it.comparison().unwrap(), found, now);
+        assert_eq!(seconds(&it, now), first);
+    }
+    let mut it = given(now);
+    it.compared(it.comparison().unwrap(), Comparison::TooLarge, now);
+    assert_eq!(seconds(&it, now), 86_400.0);
+    // Each new version has one with other content compared soon, but not where that never has a result.
+    let mut it = compared(now, Comparison::Other);
+    for _ in 0..20 {
+        it.compared(it.comparison().unwrap(), Comparison::Moved, now);
+    }
+    assert_eq!(it.notified(Some(0), Some(Serial(6))), ixfr(0, 5));
+    it.transferred(now, Transferred::Served(soa(6)));
+    it.notified(Some(1), None);
+    it.answered(now, 1, Some(soa(6)));
+    assert_eq!(seconds(&it, now), 86_400.0);
+}
+
+#[test]
+fn what_was_believed_of_a_primary_stays_when_others_are_listed_beside_it() {
+    let now = start();
+    let [hub, standby] = addresses();
+    let changed = |it: &Refresh, from: &[std::net::SocketAddr], to: &[std::net::SocketAddr]| {
+        let (mut it, believed) = (it.clone(), it.believed(from));
+        it.change_primaries(to.len(), now);
+        it.restore_belief(&believed, to);
+        it
+    };
+    // After an upgrade, a standby is added.
+    let one = refresh(1, Some(5), now);
+    let it = changed(&one, &[hub], &[standby, hub]);
+    assert_eq!(round(&mut it.clone(), now, &[None, Some(6)]).0, ixfr(1, 5));
+    assert_eq!(round(&mut it.clone(), now, &[Some(6), None]).0, axfr(0), "the new one is not believed");
+    // Nor after a restart.
+    let again = restarted(&it, 5, now, &[standby, hub]);
+    assert_eq!(round(&mut again.clone(), now, &[Some(6), None]).0, axfr(0));
+    // One whose address went is believed no more.
+    let it = changed(&one, &[hub], &[standby]);
+    assert_eq!(round(&mut it.clone(), now, &[Some(6)]).0, axfr(0));
+    // Nor is anybody once one gave a version.
+    let it = changed(&given(now), &addresses(), &[hub, standby]);
+    assert_eq!(round(&mut it.clone(), now, &[None, Some(6)]).0, axfr(1));
+}
+
+#[test]
+fn what_no_primary_has_comes_whole_and_is_no_alarm() {
+    let now = start();
+    // Neither the giver nor the other one has what is served: a record's TTL, or a mixture from before.
+    let mut it = given(now);
+    let of = it.comparison().unwrap();
+    assert_eq!((of.primary, of.giver), (1, Some(0)));
+    it.compared(of, Comparison::NobodyHas, now);
+    assert_eq!(contradiction(&it, now), None);
+    assert!(it.due().unwrap() <= later(now, 30.0).instant, "soon");
+    let (action, now) = round(&mut it, now, &[Some(5), Some(5)]);
+    assert_eq!(action, forked(0), "never differences");
+    it.transferred(now, Transferred::Served(soa(5)));
+    // What the other one has is compared with what came now.
+    let of = it.comparison().unwrap();
+    assert_eq!((of.primary, of.giver, seconds(&it, now)), (1, Some(0), 0.0));
+    let mut same = it.clone();
+    same.compared(of, Comparison::Same, now);
+    assert_eq!((contradiction(&same, now), same.comparison()), (None, None));
+    it.compared(of, Comparison::Other, now);
+    assert_eq!(contradiction(&it, now), Some((Some(0), 1, 5)));
+    // Believed, and each of both has other content.
+    let now = start();
+    let mut it = refresh(2, Some(5), now);
+    round(&mut it, now, &[Some(5), Some(5)]);
+    for other in [0, 1] {
+        let of = it.comparison().unwrap();
+        assert_eq!((of.primary, of.giver), (other, None));
+        it.compared(of, Comparison::Other, now);
+    }
+    assert_eq!(contradiction(&it, now), None);
+    assert_eq!(round(&mut it, now, &[Some(5), Some(5)]).0, forked(0));
+}
+
+#[test]
+fn the_alarm_ends_when_the_giver_is_listed_no_more_and_the_other_one_alone_is_left() {
+    let now = start();
+    let [_, standby] = addresses();
+    let mut it = restarted(&compared(now, Comparison::Other), 5, now, &[standby]);
+    assert_eq!(contradiction(&it, now), None);
+    let (action, now) = round(&mut it, now, &[Some(5)]);
+    assert_eq!(action, forked(0), "its content under the same serial");
+    it.transferred(now, Transferred::Served(soa(5)));
+    assert_eq!(round(&mut it, now, &[Some(6)]).0, ixfr(0, 5));
+}
+
+#[test]
+fn two_primaries_with_one_address_are_not_taken_for_each_other() {
+    let now = start();
+    let [hub, _] = addresses();
+    let it = restarted(&compared(now, Comparison::Same), 5, now, &[hub, hub]);
+    for serials in [[Some(6), None], [None, Some(6)]] {
+        let (action, _) = round(&mut it.clone(), now, &serials);
+        assert!(action == axfr(0) || action == axfr(1), "{action:?}");
+    }
+}
+
+#[test]
+fn a_notify_of_a_primary_that_was_repaired_has_it_asked() {
+    let now = start();
+    let mut it = compared(now, Comparison::Other);
+    assert_eq!(it.notified(Some(0), Some(Serial(6))), ixfr(0, 5));
+    it.transferred(now, Transferred::Served(soa(6)));
+    assert_eq!(it.comparison(), None, "it told 5 last");
+    assert_eq!(it.notified(Some(0), Some(Serial(6))), None);
+    assert_eq!(it.notified(Some(1), Some(Serial(6))), ask(&[1]));
+    it.answered(now, 1, Some(soa(6)));
+    assert!(seconds(&it, now) <= 60.0);
+    assert_eq!(it.notified(Some(1), Some(Serial(6))), None, "who repeats it has nothing asked");
+    it.compared(it.comparison().unwrap(), Comparison::Same, now);
+    assert_eq!(contradiction(&it, now), None);
 }

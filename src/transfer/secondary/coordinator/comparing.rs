@@ -9,9 +9,11 @@ use std::time::Instant;
 use tracing::Instrument;
 
 use crate::publish::Force;
+use crate::transfer::message::TransferFault;
 use crate::transfer::refresh::{Comparison, DueComparison};
 use crate::wire::Name;
 
+use crate::transfer::secondary::coordinator::entry::ZoneEntry;
 use crate::transfer::secondary::coordinator::{About, Coordinator, Done, now};
 use crate::transfer::secondary::fetch::fetch_error::FetchError;
 use crate::transfer::secondary::fetch::{Fetch, compare};
@@ -77,10 +79,23 @@ impl Coordinator {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
         let memory = self.memory.clone();
         let credentials = self.credentials(&fetch.zone, (fetch.primary, fetch.address));
+        // One that has other content is told only where the giver has what is served: a digest may differ because of what was served here.
+        let giver = of.giver.and_then(|primary| {
+            let address = self.zones.get(&fetch.zone)?.settings.primaries.get(primary)?.address;
+            let credentials = self.credentials(&fetch.zone, (primary, address));
+            Some((Fetch { primary, address, ..fetch.clone() }, credentials))
+        });
         let about = About::Compare { fetch: fetch.clone(), of, begun: Instant::now() };
         let span = tracing::info_span!("comparison", zone = %fetch.zone, primary = %fetch.address);
         let task = async move {
-            let comparing = compare(&settings, (&idle, &memory), &sink, (&fetch, &credentials));
+            let comparing = async {
+                let found = compare(&settings, (&idle, &memory), &sink, (&fetch, &credentials)).await?;
+                let Some((fetch, credentials)) = giver.filter(|_| found == Comparison::Other) else {
+                    return Ok(found);
+                };
+                let of_giver = compare(&settings, (&idle, &memory), &sink, (&fetch, &credentials)).await;
+                Ok(if matches!(of_giver, Ok(Comparison::Other)) { Comparison::NobodyHas } else { found })
+            };
             Done::Compared(tokio::select! {
                 // Whether the primary answers is not known.
                 () = stop.cancelled() => Err(FetchError::ZoneGone),
@@ -106,8 +121,19 @@ impl Coordinator {
             Ok(found) => found,
             Err(FetchError::ZoneGone) => Comparison::Moved,
             Err(error) => {
-                tracing::info!(%zone, %primary, %error, "the primary could not be compared with what is served");
-                Comparison::Failed
+                let is_too_large = matches!(
+                    error,
+                    FetchError::Memory { .. } | FetchError::Fault(TransferFault::TooManyRecords(_))
+                );
+                tracing::info!(%zone, %primary, %error, is_too_large, "the primary could not be compared with what is served");
+                let is_of_now = |entry: &&mut ZoneEntry| entry.generation == fetch.generation;
+                if let Some(entry) = self.zones.get_mut(zone).filter(is_of_now) {
+                    entry.note_error(
+                        primary,
+                        &format!("it could not be compared with what is served: {error}"),
+                    );
+                }
+                if is_too_large { Comparison::TooLarge } else { Comparison::Failed }
             }
         };
         tracing::debug!(%zone, %primary, %serial, ?found, ms = took.as_millis() as u64, "the primary was compared with what is served");

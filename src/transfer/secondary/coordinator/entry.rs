@@ -50,7 +50,7 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     expiry: Expiry,
     is_stale: bool,
     /// What was logged of primaries with other content under one serial.
-    contradiction: Option<Contradiction>,
+    contradiction: Option<(Option<SocketAddr>, Option<SocketAddr>, Serial)>,
     /// What of it is kept over a restart.
     kept: Option<Lasting>,
     /// Whether a version of a primary was refused, when it was idle last.
@@ -228,15 +228,17 @@ impl ZoneEntry {
         now: Now,
     ) -> PrimariesDiffer {
         let differ = settings.differ_from(&self.settings, changed);
-        let lineage = self.kept_lineage();
+        let (lineage, addresses) = (self.kept_lineage(), self.settings.addresses());
         self.settings = settings;
         if let Some(refresh) = &mut self.refresh {
             refresh.set_bounds(bounds);
             if differ == PrimariesDiffer::InAddresses {
+                let believed = refresh.believed(&addresses);
                 refresh.change_primaries(self.settings.primaries.len(), now);
                 if let Some(lineage) = lineage {
                     refresh.restore_lineage(lineage, &self.settings.addresses());
                 }
+                refresh.restore_belief(&believed, &self.settings.addresses());
             }
         }
         if differ == PrimariesDiffer::InAddresses {
@@ -292,9 +294,13 @@ impl ZoneEntry {
             }
             self.is_stale = is_stale;
         }
-        if status.contradiction != self.contradiction {
+        // By their addresses: other primaries in the list are no other contradiction.
+        let address = |primary: usize| self.settings.primaries.get(primary).map(|server| server.address);
+        let contradiction =
+            status.contradiction.map(|it| (it.giver.and_then(address), address(it.other), it.serial));
+        if contradiction != self.contradiction {
             self.log_contradiction(status.contradiction);
-            self.contradiction = status.contradiction;
+            self.contradiction = contradiction;
         }
         let lineage = self.kept_lineage();
         let kept = Some((status.checked, status.failures, status.behind, self.diverged, lineage));

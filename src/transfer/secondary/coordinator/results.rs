@@ -137,7 +137,7 @@ impl Coordinator {
                     tracing::warn!(%zone, %serial, %before, "the zone that is listed again has an older serial at its primary: it is taken as another zone");
                 }
                 if fetch.force == Force::Forked {
-                    tracing::warn!(%zone, %serial, "what was served is not in the history of the primary, whose serial went backwards: its version is served, which came whole");
+                    tracing::warn!(%zone, %serial, "what was served is not in the history of the primary, whose serial went backwards, or which has other content under the serial: its version is served, which came whole");
                 }
                 let at = SystemTime::now();
                 let primary = fetch.address;
