@@ -57,6 +57,7 @@ mod systemd;
 mod ticket_keys;
 mod transfer;
 mod transfer_tls;
+mod two_primaries;
 mod web;
 mod web_tls;
 mod zone_orders;

@@ -58,6 +58,7 @@ impl Refresh {
         };
         self.checked = saved.checked.and_then(at_unix);
         self.restore_forked(saved.forked);
+        self.is_unexplained = false;
         if saved.lineage.is_none() {
             self.lineage.believe_all();
         }

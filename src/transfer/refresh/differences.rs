@@ -8,7 +8,7 @@ use crate::transfer::message::Soa;
 
 use super::lineage::{Comparison, DueComparison, Giver, Standing, TransferTurn};
 use super::status::Phase;
-use super::{Now, Refresh};
+use super::{Now, Refresh, Transferred};
 
 /// How long a newer version may be missing at the primaries that have what is served before it comes whole from another one: two servers
 /// that follow one hub get a version a second or two apart, in either order.
@@ -82,6 +82,26 @@ impl Refresh {
         self.lineage.compare_soon();
     }
 
+    /// What is served has changed, or is gone. The publisher may tell so before the transfer that brought it has ended.
+    pub(super) fn note_served(&mut self, is_served: bool) {
+        match (is_served, self.phase()) {
+            (true, Phase::Transferring { .. }) => self.is_unexplained = true,
+            (true, _) => self.lineage.served_otherwise(),
+            (false, _) => {
+                self.lineage.clear();
+                self.seen.set_all_forked(false);
+            }
+        }
+    }
+
+    /// A transfer has ended. One that brought no version does not explain what is served meanwhile.
+    pub(super) fn note_end(&mut self, end: Transferred) {
+        let is_unexplained = std::mem::take(&mut self.is_unexplained);
+        if is_unexplained && !matches!(end, Transferred::Served(_)) {
+            self.lineage.served_otherwise();
+        }
+    }
+
     /// This primary gave the version that is in service now.
     pub(super) fn note_given(&mut self, now: Now, (primary, whole): (usize, bool), soa: Soa) {
         let was_another = self.is_forked(primary) || self.has_come_up();
@@ -115,7 +135,7 @@ impl Refresh {
         let served = self.served?.serial;
         let giver = self.lineage.giver().and_then(|giver| {
             let primary = *addresses.get(giver.primary)?;
-            Some(KeptGiver { primary, since: giver.since })
+            Some(KeptGiver { primary, since: giver.since, until: served })
         });
         let other = self.lineage.kept_other().and_then(|(primary, standing)| {
             let (is_same, serial) = match standing {
@@ -133,10 +153,10 @@ impl Refresh {
     pub fn restore_lineage(&mut self, kept: KeptLineage, addresses: &[SocketAddr]) {
         let Some(served) = self.served.map(|soa| soa.serial) else { return };
         let index = |address: SocketAddr| addresses.iter().position(|it| *it == address);
-        let giver = kept.giver.and_then(|KeptGiver { primary, since }| {
-            // What is served may be older than what was kept of it, where versions wait, and newer, because each change of the giver is kept at
-            // once, and what it gives after that a little later.
-            let has_given = !since.is_after(served);
+        let giver = kept.giver.and_then(|KeptGiver { primary, since, until }| {
+            // What is served may be older than what was kept of it, where versions wait; and newer, because it was in service a little before
+            // that could be kept: then another one may have given it, if there is another one.
+            let has_given = !since.is_after(served) && (!served.is_after(until) || addresses.len() == 1);
             index(primary).filter(|_| has_given).map(|primary| Giver { primary, since })
         });
         let other = kept.other.and_then(|KeptStanding { primary, is_same, serial }| {

@@ -35,6 +35,8 @@ pub struct Refresh {
     pub(super) seen: ToldSerials,
     /// Who has what is served.
     pub(super) lineage: Lineage,
+    /// Whether another version is in service since the transfer that is under way began: maybe the one that it brings.
+    pub(super) is_unexplained: bool,
     /// Since when there is a newer version, but not at a primary that has what is served.
     pub(super) waits_since: Option<Instant>,
     /// When a zone came whole last because the serial of a primary went backwards.
@@ -96,6 +98,7 @@ impl Refresh {
             failures: 0,
             seen: ToldSerials::new(primaries),
             lineage: Lineage::new(primaries, now.instant),
+            is_unexplained: false,
             waits_since: None,
             forked_whole_at: None,
             behind: None,
@@ -237,6 +240,7 @@ impl Refresh {
         let (primary, from, others, told) = (*primary, *from, others.take(), *told);
         let are_all_asked = others.is_some() || self.seen.count() == 1;
         self.step = Step::Idle;
+        self.note_end(end);
         if !matches!(end, Transferred::Unreachable | Transferred::NotBegun | Transferred::Faulty) {
             self.seen.note_answer(primary, true, now);
         }
@@ -291,13 +295,7 @@ impl Refresh {
         self.refused.clear();
         self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
         self.waits_since = None;
-        match served {
-            Some(_) => self.lineage.served_otherwise(),
-            None => {
-                self.lineage.clear();
-                self.seen.set_all_forked(false);
-            }
-        }
+        self.note_served(served.is_some());
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
             None => None,
@@ -309,6 +307,7 @@ impl Refresh {
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
         self.change_told(primaries);
         (self.lineage, self.waits_since) = (Lineage::new(primaries, now.instant), None);
+        self.is_unexplained = false;
         (self.step, self.again) = (Step::Idle, None);
         (self.is_forced, self.is_put_off, self.due) = (false, false, now.instant);
         self.doubts_hints = false;

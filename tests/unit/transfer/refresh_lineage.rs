@@ -203,7 +203,7 @@ fn it_is_known_over_a_restart_and_over_other_primaries() {
     let [hub, standby] = addresses();
     let new: SocketAddr = "192.0.2.9:53".parse().unwrap();
     let kept = |it: &Refresh| it.kept_lineage(&addresses());
-    let giver = Some(KeptGiver { primary: hub, since: Serial(5) });
+    let giver = Some(KeptGiver { primary: hub, since: Serial(5), until: Serial(5) });
     let standing = |is_same| Some(KeptStanding { primary: standby, is_same, serial: Serial(5) });
     assert_eq!(kept(&refresh(2, Some(5), now)), None, "an older build kept nothing");
     assert_eq!(kept(&given(now)), Some(KeptLineage { giver, other: None }));
@@ -223,9 +223,10 @@ fn it_is_known_over_a_restart_and_over_other_primaries() {
     let without = restarted(&parted, 5, now, &[new, standby]);
     assert_eq!(contradiction(&without, now), Some((None, 1, 5)));
     assert_eq!(round(&mut without.clone(), now, &[Some(6), None]).0, axfr(0));
-    // What is served is newer than what was kept: the giver has given that, too; of the other one nothing is known.
+    // What is served is newer than what was kept: another one may have given it, if there is another one.
     let same = compared(now, Comparison::Same);
-    assert_eq!(round(&mut restarted(&same, 6, now, &addresses()), now, &[Some(7), None]).0, ixfr(0, 6));
+    assert_eq!(round(&mut restarted(&same, 6, now, &addresses()), now, &[Some(7), None]).0, axfr(0));
+    assert_eq!(round(&mut restarted(&same, 6, now, &[hub]), now, &[Some(7)]).0, ixfr(0, 6));
     assert_eq!(round(&mut restarted(&same, 6, now, &addresses()), now, &[None, Some(7)]).0, axfr(1));
     // It is older, because versions wait: it is from before the giver gave one.
     assert_eq!(round(&mut restarted(&same, 4, now, &addresses()), now, &[Some(6), None]).0, axfr(0));
@@ -279,6 +280,30 @@ fn two_primaries_with_other_content_under_one_serial_are_told_until_they_have_th
     let mut gone = compared(start(), Comparison::Other);
     gone.change_primaries(1, now);
     assert_eq!(contradiction(&gone, now), None);
+}
+
+#[test]
+fn a_version_that_is_in_service_before_its_transfer_has_ended_is_of_the_primary_that_gave_it() {
+    let now = start();
+    let begun = || {
+        let mut it = compared(now, Comparison::Other);
+        let (action, at) = round(&mut it, now, &[None, Some(6)]);
+        assert_eq!(action, axfr(1));
+        it.serves(at, Some(soa(6)));
+        (it, at)
+    };
+    let (mut it, at) = begun();
+    it.transferred(at, Transferred::Served(soa(6)));
+    assert_eq!(contradiction(&it, at), Some((Some(1), 0, 5)));
+    assert_eq!(round(&mut it.clone(), at, &[None, Some(7)]).0, ixfr(1, 6));
+    assert_eq!(round(&mut it, at, &[Some(7), None]).0, axfr(0));
+    // It was another one: nobody gave what is served.
+    let (mut it, at) = begun();
+    it.transferred(at, Transferred::Unreachable);
+    for serials in [[Some(7), None], [None, Some(7)]] {
+        let (action, _) = round(&mut it.clone(), at, &serials);
+        assert!(action == axfr(0) || action == axfr(1), "{action:?}");
+    }
 }
 
 #[test]

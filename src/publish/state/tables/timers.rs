@@ -57,6 +57,8 @@ pub struct KeptGiver {
     pub primary: SocketAddr,
     /// It has had every version that was served from this one on.
     pub since: Serial,
+    /// The version that was served when this was kept.
+    pub until: Serial,
 }
 
 /// What was found of the content of a primary.
@@ -78,6 +80,7 @@ impl KeptLineage {
         push_maybe(&mut out, self.giver, |out, giver| {
             push_short(out, giver.primary.to_string().as_bytes());
             out.extend(giver.since.0.to_be_bytes());
+            out.extend(giver.until.0.to_be_bytes());
         });
         push_maybe(&mut out, self.other, |out, other| {
             push_short(out, other.primary.to_string().as_bytes());
@@ -90,8 +93,10 @@ impl KeptLineage {
     fn read(octets: &[u8]) -> Option<(u64, Self)> {
         let mut fields = Fields(octets);
         let saved = fields.u64()?;
-        let giver = fields
-            .maybe(|fields| Some(KeptGiver { primary: address(fields)?, since: Serial(fields.u32()?) }))?;
+        let giver = fields.maybe(|fields| {
+            let (primary, since) = (address(fields)?, Serial(fields.u32()?));
+            Some(KeptGiver { primary, since, until: Serial(fields.u32()?) })
+        })?;
         let other = fields.maybe(|fields| {
             let (primary, is_same) = (address(fields)?, fields.flag()?);
             Some(KeptStanding { primary, is_same, serial: Serial(fields.u32()?) })
@@ -201,7 +206,7 @@ mod tests {
             let diverged = diverged.filter(|_| checked.is_some());
             let forked = checked.map(|_| 9);
             let lineage = checked.map(|_| KeptLineage {
-                giver: Some(KeptGiver { primary, since: Serial(7) }),
+                giver: Some(KeptGiver { primary, since: Serial(7), until: Serial(9) }),
                 other: Some(KeptStanding { primary, is_same: false, serial: Serial(8) }),
             });
             ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked, lineage }
