@@ -270,6 +270,7 @@ impl CatalogTask {
         let Some(producing) = self.producing.get_mut(index).filter(|_| self.resumed.is_none()) else {
             return false;
         };
+        producing.note_left(&report);
         if producing.is_held_by_operator(&report) {
             return false;
         }

@@ -113,6 +113,7 @@ impl Coordinator {
             }
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
+            self.outward.note_withdrawn(zone);
             self.outward.note(zone);
             self.outward.note_timers(zone, Instant::now());
         }

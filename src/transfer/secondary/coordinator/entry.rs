@@ -82,6 +82,8 @@ pub(in crate::transfer::secondary) struct Changed {
     pub(in crate::transfer::secondary) diverged: bool,
     /// No primary has the version any more that was refused, and what is served is confirmed.
     pub(in crate::transfer::secondary) withdrawn: bool,
+    /// Whether a version of a primary is refused.
+    pub(in crate::transfer::secondary) refused: bool,
 }
 
 impl ZoneEntry {
@@ -281,6 +283,7 @@ impl ZoneEntry {
         changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
         changed.diverged = self.kept.is_some_and(|(.., diverged)| diverged != self.diverged);
         self.kept = kept;
+        changed.refused = status.refused.is_some();
         if status.phase == Phase::Idle {
             let is_refused = status.refused.is_some();
             let was_refused = std::mem::replace(&mut self.was_refused, is_refused);
