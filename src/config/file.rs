@@ -38,7 +38,8 @@ pub(super) fn check_length(path: &Path, octets: usize) -> Result<(), ConfigError
 /// Whether the text may have a key of this name, in letters or in escapes. A text of a hundred thousand zones is not parsed for a key that
 /// it does not have.
 pub(super) fn may_have(text: &str, key: &str) -> bool {
-    text.contains(key) || text.contains('\\')
+    let octets = text.as_bytes();
+    memchr::memmem::find(octets, key.as_bytes()).is_some() || memchr::memchr(b'\\', octets).is_some()
 }
 
 /// The beginning of the file, one octet more than may be.
@@ -55,7 +56,7 @@ fn text_of(octets: Vec<u8>) -> Result<String, String> {
         return Err("it is UTF-16; save it as UTF-8".to_owned());
     }
     let line = |octets: &[u8]| octets.iter().filter(|octet| **octet == b'\n').count() + 1;
-    if let Some(nul) = octets.iter().position(|octet| *octet == 0) {
+    if let Some(nul) = memchr::memchr(0, &octets) {
         let line = line(octets.get(..nul).unwrap_or_default());
         return Err(format!("line {line} has a NUL octet; it must be text in UTF-8"));
     }

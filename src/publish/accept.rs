@@ -395,8 +395,10 @@ fn bump(offered: &Standing, standing: &Standing, same_content: bool) -> Result<V
 /// Whether the SOA record carries a signature.
 pub(super) fn is_signed(zone: &Zone) -> bool {
     // The apex comes first in canonical order.
-    zone.records().take_while(|record| record.owner == *zone.origin()).any(|record| {
-        record.record_type == RecordType::RRSIG && record.rdata.starts_with(&RecordType::SOA.0.to_be_bytes())
+    let covers_soa = |rdata: &[u8]| rdata.starts_with(&RecordType::SOA.0.to_be_bytes());
+    zone.nodes().next().is_some_and(|apex| {
+        let mut signatures = apex.sets().filter(|set| set.record_type == RecordType::RRSIG);
+        signatures.any(|set| set.rdata().any(covers_soa))
     })
 }
 

@@ -270,7 +270,8 @@ pub(super) struct Rules {
 
 impl Rules {
     pub(super) fn new(settings: &Settings) -> Self {
-        let own = settings.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.serial?)));
+        let own =
+            settings.zones.iter().filter_map(|zone| zone.serial.map(|serial| (zone.name.clone(), serial)));
         Self { by_zone: own.collect(), other: settings.serial }
     }
 

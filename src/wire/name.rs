@@ -14,7 +14,6 @@ type Octets = SmallVec<[u8; 24]>;
 ///
 /// Equality, order and hash ignore ASCII case (RFC 4343); the order is the canonical one of RFC 4034 section 6.1,
 /// so a sorted list of names is a zone in canonical order.
-#[derive(Clone)]
 pub struct Name {
     octets: Octets,
 }
@@ -80,9 +79,17 @@ impl Name {
         wire.push(0);
         let mut rest = text;
         let mut absolute = false;
-        while let Some((octet, literal, after)) = next_character(rest)? {
+        loop {
+            // What has no meaning of its own is taken at once, up to what does.
+            let plain = rest.iter().take_while(|octet| !matches!(octet, b'.' | b'\\')).count();
+            if wire.len() + plain > Self::MAX_OCTETS {
+                return Err(NameError::NameTooLong);
+            }
+            let (plain, special) = rest.split_at(plain);
+            wire.extend_from_slice(plain);
+            let Some((octet, escaped, after)) = next_character(special)? else { break };
             rest = after;
-            if octet == b'.' && !literal {
+            if octet == b'.' && !escaped {
                 close_label(&mut wire, start)?;
                 absolute = rest.is_empty();
                 start = wire.len();
@@ -204,6 +211,13 @@ impl FromStr for Name {
     }
 }
 
+impl Clone for Name {
+    /// Copies the octets at once; that of `SmallVec` takes them one by one.
+    fn clone(&self) -> Self {
+        Self { octets: Octets::from_slice(&self.octets) }
+    }
+}
+
 impl fmt::Display for Name {
     /// Presentation format with the last dot; octets that are no printable ASCII as `\DDD`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,19 +225,25 @@ impl fmt::Display for Name {
             return formatter.write_str(".");
         }
         for label in self.labels() {
-            for &octet in label {
-                match octet {
-                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
-                        write!(formatter, "\\{}", char::from(octet))?;
+            for run in label.chunk_by(|a, b| is_plain(*a) && is_plain(*b)) {
+                match run {
+                    [octet @ (b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$')] => {
+                        write!(formatter, "\\{}", char::from(*octet))?;
                     }
-                    0x21..=0x7e => write!(formatter, "{}", char::from(octet))?,
-                    _ => write!(formatter, "\\{octet:03}")?,
+                    [octet] if !is_plain(*octet) => write!(formatter, "\\{octet:03}")?,
+                    // ASCII alone.
+                    plain => formatter.write_str(str::from_utf8(plain).unwrap_or_default())?,
                 }
             }
             formatter.write_str(".")?;
         }
         Ok(())
     }
+}
+
+/// Whether an octet stands for itself in presentation format.
+fn is_plain(octet: u8) -> bool {
+    matches!(octet, 0x21..=0x7e) && !matches!(octet, b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$')
 }
 
 impl fmt::Debug for Name {
@@ -242,9 +262,10 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.octets.iter() {
-            state.write_u8(octet.to_ascii_lowercase());
-        }
+        // No name is the beginning of another one, so the end needs no mark.
+        let (words, end) = self.octets.as_chunks::<8>();
+        words.iter().for_each(|word| state.write_u64(lowercase_word(u64::from_be_bytes(*word))));
+        state.write_u64(lowercase_word(word_of(end)));
     }
 }
 
@@ -289,24 +310,53 @@ fn split_label(octets: &[u8]) -> (&[u8], &[u8]) {
     after.split_at_checked(usize::from(length)).unwrap_or((&[], &[]))
 }
 
-/// The order of two labels as lower-case octets. Octets that are the same are passed over eight at a time, and only those that differ are
-/// made lower-case: names of zones share most of theirs.
+/// The order of two labels as lower-case octets, eight at a time. Only those that differ are made lower-case: names of zones share most of
+/// theirs.
 fn compare_labels(one: &[u8], other: &[u8]) -> Ordering {
-    let ((one_eights, _), (other_eights, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    let same = one_eights.iter().zip(other_eights).take_while(|(a, b)| a == b).count() * 8;
-    for (a, b) in one.iter().zip(other).skip(same) {
-        if a != b {
-            let order = a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase());
-            if order != Ordering::Equal {
-                return order;
-            }
+    let compare_words = |a: u64, b: u64| match a == b {
+        true => Ordering::Equal,
+        false => lowercase_word(a).cmp(&lowercase_word(b)),
+    };
+    let ((one_words, one_end), (other_words, other_end)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    for (a, b) in one_words.iter().zip(other_words) {
+        let order = compare_words(u64::from_be_bytes(*a), u64::from_be_bytes(*b));
+        if order != Ordering::Equal {
+            return order;
         }
     }
-    one.len().cmp(&other.len())
+    let end = |words: &[[u8; 8]], end| {
+        words
+            .get(one_words.len().min(other_words.len()))
+            .map_or_else(|| word_of(end), |word| u64::from_be_bytes(*word))
+    };
+    // Of labels that are the same as far as the shorter one goes, that one comes first.
+    compare_words(end(one_words, one_end), end(other_words, other_end)).then(one.len().cmp(&other.len()))
+}
+
+/// Up to eight octets as a number, which is ordered as they are; zeros stand for those that are missing.
+fn word_of(octets: &[u8]) -> u64 {
+    let (four, rest) = octets.split_first_chunk::<4>().unwrap_or((&[0; 4], octets));
+    let word =
+        rest.iter().fold(u64::from(u32::from_be_bytes(*four)), |word, octet| word << 8 | u64::from(*octet));
+    word.checked_shl(8 * (8 - octets.len() as u32)).unwrap_or(0)
+}
+
+/// Eight octets with their upper-case letters made lower-case.
+fn lowercase_word(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = ONES * 0x80;
+    // The high bit of each octet says whether it is at least "A", and whether it is behind "Z"; no octet carries into the next.
+    let low_bits = word & !HIGH_BITS;
+    let from_a = low_bits + ONES * (0x80 - b'A' as u64);
+    let behind_z = low_bits + ONES * (0x7f - b'Z' as u64);
+    let is_upper = from_a & !behind_z & !word & HIGH_BITS;
+    word | is_upper >> 2
 }
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -316,8 +366,27 @@ mod tests {
 
     #[test]
     fn labels_are_ordered_as_lower_case_octets() {
-        let octets = [b"".as_slice(), b"A", b"a", b"Z", b"z", b"[", b"aB", b"Ab", b"ab0", b"a\xc1", b"a\xe1"];
-        for (one, other) in octets.iter().flat_map(|one| octets.iter().map(move |other| (*one, *other))) {
+        let short = [
+            b"".as_slice(),
+            b"A",
+            b"a",
+            b"Z",
+            b"z",
+            b"[",
+            b"@",
+            b"aB",
+            b"Ab",
+            b"ab0",
+            b"a\0",
+            b"a\xc1",
+            b"a\xe1",
+        ];
+        // Alone, and behind what ends within a word, with a word and behind one.
+        let octets: Vec<Vec<u8>> = [0, 3, 7, 8, 9, 13]
+            .iter()
+            .flat_map(|&length| short.iter().map(move |end| [&vec![b'x'; length][..], *end].concat()))
+            .collect();
+        for (one, other) in octets.iter().flat_map(|one| octets.iter().map(move |other| (one, other))) {
             let lower = |label: &[u8]| label.to_ascii_lowercase();
             assert_eq!(compare_labels(one, other), lower(one).cmp(&lower(other)), "{one:?} {other:?}");
         }
@@ -390,6 +459,33 @@ mod tests {
             let of = |labels: &[&str]| name(&format!("{}.", labels.join(".")));
             let key = |labels: &[&str]| labels.iter().rev().map(|label| label.to_ascii_lowercase()).collect::<Vec<_>>();
             prop_assert_eq!(of(&one).cmp(&of(&other)), key(&one).cmp(&key(&other)));
+        }
+
+        #[test]
+        fn order_equality_and_hash_ignore_case_alone(
+            one in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..4),
+            other in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..4),
+            flips in any::<u64>(),
+        ) {
+            let of = |labels: &[Vec<u8>]| {
+                let wire = labels.iter().flat_map(|label| [&[label.len() as u8][..], label].concat());
+                Name::from_wire(&wire.chain([0]).collect::<Vec<_>>()).unwrap()
+            };
+            let flip = |(at, octet): (usize, &u8)| match flips >> (at % 64) & 1 {
+                1 if octet.is_ascii_uppercase() => octet.to_ascii_lowercase(),
+                1 => octet.to_ascii_uppercase(),
+                _ => *octet,
+            };
+            let flip_all = |label: &Vec<u8>| label.iter().enumerate().map(flip).collect();
+            let flipped: Vec<Vec<u8>> = one.iter().map(flip_all).collect();
+            let hasher = std::hash::RandomState::new();
+            let hash = |name: &Name| hasher.hash_one(name);
+            let key = |labels: &[Vec<u8>]| -> Vec<_> {
+                labels.iter().rev().map(|label| label.to_ascii_lowercase()).collect()
+            };
+            prop_assert_eq!(of(&one).cmp(&of(&other)), key(&one).cmp(&key(&other)));
+            prop_assert_eq!(of(&one).cmp(&of(&flipped)), Ordering::Equal);
+            prop_assert_eq!((of(&one), hash(&of(&one))), (of(&flipped), hash(&of(&flipped))));
         }
 
         #[test]

@@ -4,6 +4,9 @@
 
 use super::{CLASS_IN, Name, RecordType, compressible, name_length};
 
+/// Octets in front of the RDATA: the pointer of the owner, type, class, TTL and length.
+const HEAD: usize = 12;
+
 /// A record whose owner is the apex.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -18,8 +21,11 @@ impl Prepared {
         if apex.is_root() {
             return None;
         }
-        let mut octets = vec![0, 0];
-        let mut pointers = vec![0];
+        let mut octets = Vec::with_capacity(HEAD + rdata.len());
+        // Its owner, and as a rule one or two names.
+        let mut pointers = Vec::with_capacity(3);
+        octets.extend_from_slice(&[0; 2]);
+        pointers.push(0);
         octets.extend_from_slice(&record_type.0.to_be_bytes());
         octets.extend_from_slice(&CLASS_IN.to_be_bytes());
         octets.extend_from_slice(&ttl.to_be_bytes());

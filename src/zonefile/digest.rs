@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::wire::RecordType;
+use crate::wire::{Name, RecordType};
 use crate::zone::Zone;
 
 /// Octets that are hashed at once: the hash does best with many, and these stay in the first cache. A small zone has fewer.
@@ -19,7 +19,7 @@ pub fn digest(zone: &Zone) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(zone.origin().to_lowercase().as_wire());
     let room = zone.record_count().saturating_mul(RECORD_ROOM).min(2 * BLOCK);
-    let (mut block, mut last) = (Vec::with_capacity(room), Vec::new());
+    let (mut block, mut last) = (Vec::with_capacity(room), Vec::with_capacity(Name::MAX_OCTETS));
     zone.for_each_record(|owner, record_type, ttl, rdata| {
         if !last.eq_ignore_ascii_case(owner) {
             last.clear();

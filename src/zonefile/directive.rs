@@ -203,7 +203,7 @@ fn name(fields: &mut Fields<'_, '_>) -> Result<Name, Flaw> {
 
 /// The path without `.` and with each `..` taken back one step, by its text alone.
 pub(super) fn normalized(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
+    let mut normal = PathBuf::with_capacity(path.as_os_str().len());
     for part in path.components() {
         match part {
             Component::CurDir => {}

@@ -20,6 +20,11 @@ use crate::zonefile::rdata;
 const TTL: &str = "a TTL from 0 to 2147483647 seconds, units allowed as in 1h30m";
 const TTL_CLASS_TYPE: &str = "a TTL, the class IN or a record type";
 
+/// Room for an owner, for RDATA and for the words of a line as most have them: it is not made bit by bit for each small zone.
+const NAME_ROOM: usize = 64;
+const RDATA_ROOM: usize = 128;
+const TOKENS: usize = 16;
+
 /// The state of one reading.
 pub(super) struct Reader<'l> {
     pub(super) limits: &'l Limits,
@@ -139,7 +144,7 @@ impl Context {
 impl Scope {
     /// The beginning of a file.
     pub(super) fn new(origin: &Name) -> Self {
-        Self { origin: origin.clone(), owner: Owner::None, name: Vec::new() }
+        Self { origin: origin.clone(), owner: Owner::None, name: Vec::with_capacity(NAME_ROOM) }
     }
 }
 
@@ -168,7 +173,7 @@ impl<'l> Reader<'l> {
             last_ttl: None,
             part: Part::Whole,
             lost: false,
-            scratch: Vec::new(),
+            scratch: Vec::with_capacity(RDATA_ROOM),
         }
     }
 
@@ -179,7 +184,7 @@ impl<'l> Reader<'l> {
 
     /// Reads all entries of one file.
     pub(super) fn entries(&mut self, lexer: &mut Lexer<'_>, scope: &mut Scope) {
-        let mut entry = Entry::default();
+        let mut entry = Entry { tokens: Vec::with_capacity(TOKENS), ..Entry::default() };
         while !self.lost && self.faults.len() < MAX_FAULTS {
             let outcome = match lexer.next_entry(&mut entry) {
                 Ok(false) => return,

@@ -182,30 +182,35 @@ impl Scan {
     /// of each file.
     fn named_files(&mut self, directory: &Path, source: &ZoneSource, at: &dyn Fn(&Path)) {
         at(directory);
-        let listed = (source.files.len() >= MANY).then(|| listing(directory).ok()).flatten();
+        let listed =
+            (source.files.len() >= MANY).then(|| listing(directory, source.files.len()).ok()).flatten();
         if let (Some((real, _)), Some((_, first))) = (&listed, source.files.first()) {
             self.watch.trace(first);
             self.directories.insert(real.clone(), directory.to_path_buf());
         }
         let mut mounts = None;
+        let mut watched = Vec::with_capacity(source.files.len());
         for (zone, file) in source.files.iter() {
             let name = file.file_name().unwrap_or_default();
-            let seen = listed.as_ref().and_then(|(real, kinds)| Some((real, *kinds.get(name)?)));
-            if seen.map_or_else(|| file.is_symlink(), |(_, kind)| kind.is_symlink()) {
+            let seen = listed.as_ref().and_then(|(_, kinds)| kinds.get(name).copied());
+            if seen.map_or_else(|| file.is_symlink(), |kind| kind.is_symlink()) {
                 let mounts = mounts.get_or_insert_with(|| Mounts::beside(&without_links(directory)));
                 if let Some(mount) = mounts.on_the_way(file) {
                     self.mounted.entry(mount).or_default().files.push((zone.clone(), file.clone()));
                     continue;
                 }
             }
-            match seen.filter(|(_, kind)| !kind.is_symlink()) {
-                Some((real, _)) => self.watch.entry(real, name),
+            match seen.filter(|kind| !kind.is_symlink()) {
+                Some(_) => watched.push(name),
                 None => {
                     at(file);
                     self.watch.trace(file);
                 }
             }
-            self.file(zone.clone(), (&source.key, file), file.clone(), seen.map(|(_, kind)| kind), true);
+            self.file(zone.clone(), (&source.key, file), file.clone(), seen, true);
+        }
+        if let Some((real, _)) = &listed {
+            self.watch.entries(real, watched);
         }
         if listed.is_none()
             && let Ok(real) = fs::canonicalize(directory)
@@ -450,10 +455,10 @@ fn without_links(directory: &Path) -> PathBuf {
     fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf())
 }
 
-/// A directory without links, and what is in it.
-fn listing(directory: &Path) -> io::Result<(PathBuf, HashMap<OsString, FileType>)> {
+/// A directory without links, and what is in it, with room for so many entries.
+fn listing(directory: &Path, room: usize) -> io::Result<(PathBuf, HashMap<OsString, FileType>)> {
     let real = fs::canonicalize(directory)?;
-    let mut kinds = HashMap::new();
+    let mut kinds = HashMap::with_capacity(room);
     for entry in fs::read_dir(&real)?.take(MAX_ENTRIES) {
         let entry = entry?;
         kinds.insert(entry.file_name(), entry.file_type()?);

@@ -23,11 +23,15 @@ impl WatchSet {
         self.whole.insert(directory.to_path_buf());
     }
 
-    /// One entry of a directory matters, both without links.
-    pub(in crate::publish) fn entry(&mut self, directory: &Path, name: &OsStr) {
-        match self.entries.get_mut(directory) {
-            Some(names) => drop(names.insert(name.into())),
-            None => drop(self.entries.insert(directory.to_path_buf(), BTreeSet::from([name.into()]))),
+    /// These entries of a directory matter, all without links. Many cost least in order.
+    pub(in crate::publish) fn entries<'n>(
+        &mut self,
+        directory: &Path,
+        names: impl IntoIterator<Item = &'n OsStr>,
+    ) {
+        let mut names: BTreeSet<Arc<OsStr>> = names.into_iter().map(Arc::from).collect();
+        if !names.is_empty() {
+            self.entries.entry(directory.to_path_buf()).or_default().append(&mut names);
         }
     }
 
@@ -61,6 +65,10 @@ impl MergedSet {
         }
         for (directory, names) in &set.entries {
             let known = self.entries.entry(directory.clone()).or_default();
+            if known.is_empty() {
+                *known = names.iter().map(|name| (name.clone(), 1)).collect();
+                continue;
+            }
             names.iter().for_each(|name| *known.entry(name.clone()).or_default() += 1);
         }
     }

@@ -1,6 +1,6 @@
 //! Opens the state directory on a thread of its own: its disk may not answer, and zones that have files are served all the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::publish::state::directory::{StateDirectory, StateError};
 use crate::publish::state::store::Store;
 use crate::publish::state::writer::StateWriter;
 use crate::sys::pending::{Pending, Unfinished};
+use crate::telemetry::locked;
 use crate::telemetry::pulse::{Observed, Pulse, Work};
 
 /// What became of it.
@@ -23,32 +24,49 @@ const SILENT: &str = "it does not answer";
 /// How often the one who waits looks whether the thread goes on.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The opening that goes on, if there is one: there is one at a time.
+/// Opens the directory, as often as that is asked for: one opening goes on at a time.
 #[derive(Debug)]
 pub(in crate::publish) struct StateOpener {
-    pending: Option<Pending<OpenOutcome>>,
-    /// Where the thread has its place.
-    pulse: Arc<Pulse>,
-}
-
-impl Default for StateOpener {
-    fn default() -> Self {
-        Self { pending: None, pulse: Arc::new(Pulse::new(0)) }
-    }
-}
-
-/// What an opening needs.
-#[derive(Debug)]
-pub(in crate::publish) struct OpenerParts<'a> {
     /// `None`: none is configured.
-    pub(in crate::publish) directory: Option<&'a Path>,
+    directory: Option<PathBuf>,
     /// Called when it is open; and when something became of what is to be kept.
-    pub(in crate::publish) wake: &'a Arc<Notify>,
-    pub(in crate::publish) pulse: &'a Arc<Pulse>,
-    pub(in crate::publish) bounds: &'a Arc<Mutex<HistoryBounds>>,
+    wake: Arc<Notify>,
+    /// Where the state writer has its place.
+    pulse: Arc<Pulse>,
+    /// How much may be kept of the steps of a zone.
+    bounds: Arc<Mutex<HistoryBounds>>,
+    pending: Option<Pending<OpenOutcome>>,
+    /// Where the thread that opens has its place.
+    own_pulse: Arc<Pulse>,
 }
 
 impl StateOpener {
+    /// Opens nothing yet.
+    pub(in crate::publish) fn new(
+        (directory, bounds): (Option<&Path>, HistoryBounds),
+        wake: Arc<Notify>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self {
+            directory: directory.map(Path::to_path_buf),
+            wake,
+            pulse,
+            bounds: Arc::new(Mutex::new(bounds)),
+            pending: None,
+            own_pulse: Arc::new(Pulse::new(0)),
+        }
+    }
+
+    /// The directory, if one is configured.
+    pub(in crate::publish) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
+    /// How much may be kept of the steps of a zone from now on.
+    pub(in crate::publish) fn set_bounds(&self, bounds: HistoryBounds) {
+        *locked(&self.bounds) = bounds;
+    }
+
     /// Whether an opening goes on.
     pub(in crate::publish) fn is_pending(&self) -> bool {
         self.pending.is_some()
@@ -56,12 +74,8 @@ impl StateOpener {
 
     /// Opens it at the start; `None` if its thread has waited for the disk so long without a break. A large one takes as long as it takes:
     /// what it holds must not be taken for unknown because of that.
-    pub(in crate::publish) fn open_at_start(
-        &mut self,
-        parts: &OpenerParts<'_>,
-        silence: Duration,
-    ) -> Option<OpenOutcome> {
-        if let Some(opened) = self.open(parts, TICK) {
+    pub(in crate::publish) fn open_at_start(&mut self, silence: Duration) -> Option<OpenOutcome> {
+        if let Some(opened) = self.open(TICK) {
             return Some(opened);
         }
         let (start, mut observed) = (Instant::now(), Observed::default());
@@ -69,7 +83,7 @@ impl StateOpener {
             if let Some(opened) = self.wait(TICK) {
                 return Some(opened);
             }
-            let shown = self.pulse.shown().flatten().next();
+            let shown = self.own_pulse.shown().flatten().next();
             let silent = shown.map(|shown| observed.observe(shown, start.elapsed()));
             if silent.is_some_and(|silent| silent >= silence) {
                 return None;
@@ -78,46 +92,40 @@ impl StateOpener {
     }
 
     /// Opens it and waits so long at most; while an opening goes on that one is asked for, without waiting. `None`: it goes on.
-    pub(in crate::publish) fn open(
-        &mut self,
-        parts: &OpenerParts<'_>,
-        patience: Duration,
-    ) -> Option<OpenOutcome> {
-        let Some(directory) = parts.directory.map(Path::to_path_buf) else {
+    pub(in crate::publish) fn open(&mut self, patience: Duration) -> Option<OpenOutcome> {
+        let Some(directory) = self.directory.clone() else {
             return Some(Ok(StateDirectory::None));
         };
-        let (wake, pulse, bounds) = (parts.wake.clone(), parts.pulse.clone(), parts.bounds.clone());
+        let (wake, pulse, bounds) = (self.wake.clone(), self.pulse.clone(), self.bounds.clone());
         let open = move || StateDirectory::open(Some(&directory), &wake, &pulse, &bounds);
-        self.begin_or_ask(open, parts.wake, patience)
+        self.begin_or_ask(open, patience)
     }
 
     /// The same for one that could be read only.
     pub(in crate::publish) fn open_to_write(
         &mut self,
         store: Arc<Store>,
-        parts: &OpenerParts<'_>,
         patience: Duration,
     ) -> Option<OpenOutcome> {
-        let (wake, pulse) = (parts.wake.clone(), parts.pulse.clone());
+        let (wake, pulse) = (self.wake.clone(), self.pulse.clone());
         let open = move || match store.lock_and_probe() {
             Ok(()) => StateWriter::start(store, wake, pulse)
                 .map(StateDirectory::Kept)
                 .map_err(|source| PublishError::Thread { source }),
             Err(why) => Ok(StateDirectory::Unwritable { store: Some(store), error: StateError::new(why) }),
         };
-        self.begin_or_ask(open, parts.wake, patience)
+        self.begin_or_ask(open, patience)
     }
 
     fn begin_or_ask(
         &mut self,
         open: impl FnOnce() -> OpenOutcome + Send + 'static,
-        wake: &Arc<Notify>,
         patience: Duration,
     ) -> Option<OpenOutcome> {
         if self.is_pending() {
             return self.wait(Duration::ZERO);
         }
-        let (place, wake) = (self.pulse.reserve(Work::Keep), wake.clone());
+        let (place, wake) = (self.own_pulse.reserve(Work::Keep), self.wake.clone());
         let work = move || {
             place.begin();
             open()

@@ -15,7 +15,8 @@ pub(in crate::publish) struct Modes {
 
 impl Modes {
     pub(in crate::publish) fn new(settings: &Settings) -> Self {
-        let own = settings.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.dnssec?)));
+        let own =
+            settings.zones.iter().filter_map(|zone| zone.dnssec.map(|dnssec| (zone.name.clone(), dnssec)));
         Self { by_zone: own.collect(), other: settings.dnssec }
     }
 

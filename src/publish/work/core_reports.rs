@@ -12,7 +12,7 @@ use crate::publish::report::{Report, WatchState};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::work::core::Core;
-use crate::publish::work::zone::entry::{Entry, Origin};
+use crate::publish::work::zone::entry::Entry;
 use crate::wire::Name;
 
 impl Core {
@@ -32,16 +32,11 @@ impl Core {
     pub(in crate::publish) fn report_changed(&mut self) {
         let start = Instant::now();
         let mut news = Vec::new();
-        let settings = self.settings.clone();
-        let origin = |name: &Name, entry: &Entry| match () {
-            () if settings.databases.contains(name) => Origin::Updates,
-            () if entry.is_member || settings.transferred.contains(name) => Origin::Primaries,
-            () => Origin::File,
-        };
+        let configured = &self.configured;
         if std::mem::take(&mut self.reporting.all_are_news) {
             let is_checked = self.zones.iter_mut().filter(|(_, entry)| entry.is_checked);
             let report = |(name, entry): (&Name, &mut Entry)| {
-                (name.clone(), Some(Arc::new(entry.report(origin(name, entry)))))
+                (name.clone(), Some(Arc::new(entry.report(configured.origin_of(name, entry)))))
             };
             news.extend(is_checked.map(report));
             // Of a zone that is held there is more to say.
@@ -51,9 +46,9 @@ impl Core {
             }
         }
         for name in std::mem::take(&mut self.reporting.news) {
-            let held = self.held(&name);
+            let held = self.keeping.held(&name);
             let report = self.zones.get_mut(&name).map(|entry| {
-                let mut report = entry.report(origin(&name, entry));
+                let mut report = entry.report(configured.origin_of(&name, entry));
                 report.faults.extend(held);
                 Arc::new(report)
             });
@@ -78,7 +73,7 @@ impl Core {
         let faults = self.source_faults();
         let watch = self.watching.watch.degraded().map(|reason| WatchState::Degraded { reason });
         let watch = watch.unwrap_or_default();
-        let other = [self.looks.panicked.clone(), self.state_fault(), self.hold_fault()];
+        let other = [self.looks.panicked.clone(), self.keeping.fault(), self.keeping.hold_fault()];
         let faults: Vec<SourceFault> =
             other.into_iter().flatten().chain(self.reporting.alarms.iter().cloned()).chain(faults).collect();
         self.report_changed();
@@ -98,16 +93,9 @@ impl Core {
             let has_file = self.zones.get(zone).is_some_and(|entry| entry.found.is_some());
             has_file || self.keeping.members.lists(zone)
         };
-        faults.extend(zones_without_file(&self.settings, is_found));
+        faults.extend(zones_without_file(&self.configured.settings, is_found));
         faults.truncate(SourceFault::MAX_REPORTED);
-        for fault in faults.iter().filter(|fault| !self.reporting.logged.0.contains(&fault.to_string())) {
-            tracing::warn!("{fault}");
-        }
-        for warning in warnings.iter().filter(|warning| !self.reporting.logged.1.contains(*warning)) {
-            tracing::warn!("{warning}");
-        }
-        self.reporting.logged =
-            (faults.iter().map(ToString::to_string).collect(), warnings.into_iter().collect());
+        self.reporting.log_new(&faults, warnings);
         faults
     }
 
@@ -115,18 +103,7 @@ impl Core {
     pub(in crate::publish) fn panicked(&mut self, reason: &str, retry_at: Instant) {
         self.looks.retry_at = Some(retry_at);
         let fault = SourceFault::Panicked { reason: one_line(reason) };
-        self.looks.panicked = Some(fault.clone());
-        self.reporting.latest.update(|report| {
-            report.faults.retain(|fault| !matches!(fault, SourceFault::Panicked { .. }));
-            report.faults.insert(0, fault.clone());
-        });
-    }
-
-    /// Notes a fault that stays until the process ends, and tells it at once.
-    pub(in crate::publish) fn alarm(&mut self, fault: SourceFault) {
-        if self.reporting.alarms.len() < SourceFault::MAX_REPORTED {
-            self.reporting.alarms.push(fault.clone());
-            self.reporting.latest.update(|report| report.faults.push(fault.clone()));
-        }
+        self.reporting.tell_panic(&fault);
+        self.looks.panicked = Some(fault);
     }
 }

@@ -1,21 +1,16 @@
 //! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
 use crate::publish::fault::{Fault, SourceFault};
-use crate::publish::settings::SerialRule;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::directory::{StateDirectory, StateError};
-use crate::publish::state::opener::OpenerParts;
 use crate::publish::state::store::Store;
 use crate::publish::state::store::reading::{Damaged, KeptError};
-use crate::publish::state::tables::releases::{KeptReleases, MissingReleases};
-use crate::publish::state::tables::timers::ZoneTimers;
 use crate::publish::state::version::record::Seen;
 use crate::publish::state::version::step::StepOrigin;
 use crate::publish::state::version::step_source::StepSource;
@@ -23,11 +18,8 @@ use crate::publish::state::writer::StateWriter;
 use crate::publish::state::writer::ready::Version;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
-use crate::publish::work::kept::kept_state::KeptState;
 use crate::publish::work::zone::entry::{Entry, WorkState};
 
-/// While versions are being kept, how often a report says how many are not yet.
-const KEPT_SOON: Duration = Duration::from_secs(1);
 /// How long it is waited for a state directory that is opened again.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// At the end of the process what is not kept yet may take this long: an init system waits longer before it kills.
@@ -48,12 +40,13 @@ impl Core {
             }
         };
         tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
-        self.read_members();
-        self.read_removed();
+        self.keeping.read_members();
+        self.keeping.read_removed();
         if self.zones.is_empty() {
             // At the start: one pass over all of them, sorted.
-            let entries =
-                kept.into_iter().filter_map(|zone| self.stored_entry(&zone).map(|entry| (zone, entry)));
+            let entries = kept
+                .into_iter()
+                .filter_map(|zone| self.keeping.stored_entry(&zone).map(|entry| (zone, entry)));
             let entries: BTreeMap<Name, Entry> = entries.collect();
             self.zones = entries;
         } else {
@@ -68,7 +61,7 @@ impl Core {
     /// Notes what is kept of zones, some of which are served: the directory could not be read when they were loaded.
     fn list_beside_served(&mut self, store: &Store, kept: BTreeSet<Name>) {
         for zone in kept {
-            let Some(stored) = self.stored_entry(&zone) else { continue };
+            let Some(stored) = self.keeping.stored_entry(&zone) else { continue };
             let served = self.zones.get(&zone).and_then(|entry| entry.header.clone());
             let Some(served) = served else {
                 match self.zones.get_mut(&zone) {
@@ -98,7 +91,7 @@ impl Core {
                 error => SourceFault::State { path, error: error.to_string() },
             };
             tracing::error!("{fault}");
-            self.alarm(fault);
+            self.reporting.alarm(fault);
         }
     }
 
@@ -113,20 +106,11 @@ impl Core {
         let Some(writer) = self.keeping.state.writer().filter(|writer| writer.store().losses().all()) else {
             return;
         };
-        let makes_serials =
-            |name: &Name| self.rules.of(name) == SerialRule::Bump || self.settings.databases.contains(name);
         let is_lost = |name: &Name, entry: &Entry| {
-            entry.lost || (makes_serials(name) && !(entry.serving && entry.durable))
+            entry.lost || (self.configured.makes_serials(name) && !(entry.serving && entry.durable))
         };
         let lost = self.zones.iter().filter(|(name, entry)| is_lost(name, entry));
         writer.keep_rows_soon(ZoneRows::Lost(lost.map(|(name, _)| name.clone()).collect()));
-    }
-
-    /// Has it found out whether the state directory is still the one that was opened; its disk may not answer.
-    pub(in crate::publish) fn look_at_state(&self) {
-        if let Some(writer) = self.keeping.state.writer() {
-            writer.look_soon();
-        }
     }
 
     /// The database was set aside or is gone: what is served is kept anew.
@@ -140,7 +124,7 @@ impl Core {
         let (after_check, now): (Vec<_>, Vec<_>) = serving.partition(|(_, entry)| is_checked(entry));
         let names = |zones: Vec<(&Name, &Entry)>| zones.into_iter().map(|(name, _)| name.clone()).collect();
         (self.keeping.after_check, self.keeping.unkept) = (names(after_check), names(now));
-        self.keep_all_members();
+        self.keeping.keep_all_members();
         if let Some(writer) = self.keeping.state.writer() {
             writer.keep_rows_soon(ZoneRows::KnownReleases);
         }
@@ -165,16 +149,10 @@ impl Core {
         let store = store.clone();
         let listed = store.as_ref().is_some_and(|store| store.unread().is_none());
         let was_pending = self.keeping.opener.is_pending();
-        let parts = OpenerParts {
-            directory: self.settings.state_directory.as_deref(),
-            wake: &self.wake,
-            pulse: &self.pulse,
-            bounds: &self.keeping.history_bounds,
-        };
         let opened = match store {
             // What was read there, the ends of the steps among it, stays known. A check that goes on reads from it, too.
-            Some(store) => self.keeping.opener.open_to_write(store, &parts, PATIENCE),
-            None => self.keeping.opener.open(&parts, PATIENCE),
+            Some(store) => self.keeping.opener.open_to_write(store, PATIENCE),
+            None => self.keeping.opener.open(PATIENCE),
         };
         let Some(opened) = opened else {
             if !was_pending {
@@ -197,9 +175,9 @@ impl Core {
         self.keeping.history.follow(self.keeping.state.database());
         if is_read || self.keeping.told.current().is_none() {
             // Who hears of it finds the zones of which something is kept in the report.
-            self.publication.flush(&self.published, &self.verify);
+            self.publication.flush();
             self.report_all();
-            self.tell_kept();
+            self.keeping.tell();
         }
         let Some(writer) = self.keeping.state.writer() else { return is_read };
         if self.reporting.settled {
@@ -222,81 +200,19 @@ impl Core {
         }
     }
 
-    /// Tells others what was kept. The report has the zones of which something is kept by then, and none of them is served yet.
-    pub(in crate::publish) fn tell_kept(&self) {
-        let (timers, releases) = (self.kept_timers(), self.kept_releases());
-        let members = self.keeping.members.all.clone();
-        self.keeping.told.publish(Some(KeptState { timers, members, releases }));
-    }
-
-    /// The timers of secondary zones that the last process kept; none if they cannot be read.
-    pub(in crate::publish) fn kept_timers(&self) -> HashMap<Name, ZoneTimers> {
-        let Some(store) = self.keeping.state.store() else { return HashMap::new() };
-        store.timers().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the timers of secondary zones cannot be read: their primaries are asked at once");
-            HashMap::new()
-        })
-    }
-
-    /// Which versions all secondaries may have, as the last process kept it. Where that is not known of all zones, it is said.
-    pub(in crate::publish) fn kept_releases(&self) -> KeptReleases {
-        let state = self.keeping.state.clone();
-        let missing = |missing| KeptReleases { missing: Some(missing), ..KeptReleases::default() };
-        let (kept, error) = match (state.store(), state.unread()) {
-            (_, Some(error)) => (missing(MissingReleases::Unread), Some(error)),
-            (None, None) => (KeptReleases::default(), None),
-            (Some(store), None) => match store.releases() {
-                Ok(KeptReleases { zones, .. }) if store.losses().all() => {
-                    (KeptReleases { zones, missing: Some(MissingReleases::Lost) }, None)
-                }
-                Ok(kept) => {
-                    let error = kept.missing.map(|_| "a value is damaged".to_owned());
-                    (kept, error)
-                }
-                Err(error) => (missing(MissingReleases::Unread), Some(error.to_string())),
-            },
-        };
-        if let Some(error) = error {
-            tracing::error!(
-                error,
-                "which versions all secondaries may have cannot be read: they get none until an order"
-            );
-        }
-        kept
-    }
-
-    /// Keeps timers of secondary zones.
-    pub(in crate::publish) fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) {
-        if let Some(writer) = self.keeping.state.writer() {
-            writer.keep_timers(timers);
-        }
-    }
-
-    /// The fault of a state directory that cannot be written.
-    pub(in crate::publish) fn state_fault(&self) -> Option<SourceFault> {
-        let error = self.keeping.state.unwritable()?.to_string();
-        let error = match self.keeping.state.unread() {
-            Some(unread) if unread != error => format!("{error}; and what it holds cannot be read: {unread}"),
-            Some(_) => format!("what it holds cannot be read, either: {error}"),
-            None => error,
-        };
-        let path = self.settings.state_directory.clone().unwrap_or_default();
-        Some(SourceFault::StateUnwritable { path, error })
-    }
-
     /// Tries again to keep what could not be kept.
     pub(in crate::publish) fn keep_again(&mut self) {
         // A header and its zone belong together: what is to be served must be.
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         let Some(writer) = self.keeping.state.writer() else { return };
-        let (served, modes) = (self.published.load(), self.verify.modes());
+        let (served, modes) = (self.publication.published.load(), self.publication.verify.modes());
         for name in std::mem::take(&mut self.keeping.unkept) {
             let Some(entry) = self.zones.get(&name).filter(|entry| entry.is_to_keep()) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
                 let origin = header.origin();
                 let source =
                     StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
-                let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
+                let terms = self.configured.settings.terms(self.configured.rule_of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
                 writer.keep(Version { header, zone: zone.clone(), origin, source, before: None, seen });
             }
@@ -311,7 +227,7 @@ impl Core {
         for (zone, error) in writer.remaining() {
             let fault = SourceFault::StateRemains { zone, error };
             tracing::error!("{fault}");
-            self.alarm(fault);
+            self.reporting.alarm(fault);
         }
         for outcome in writer.outcomes() {
             let name = outcome.version.zone.origin();
@@ -347,14 +263,9 @@ impl Core {
         self.keep_anew();
     }
 
-    /// When it is said at the latest which zones were kept, if some were.
-    pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
-        (!self.reporting.kept.is_empty()).then(|| self.reporting.reported + KEPT_SOON)
-    }
-
     /// Lets it be said which zones were kept: when all are, and now and then while others wait.
     pub(in crate::publish) fn report_kept(&mut self, now: Instant) {
-        let Some(due) = self.kept_due() else { return };
+        let Some(due) = self.reporting.kept_due() else { return };
         if due <= now || self.keeping.state.writer().is_none_or(StateWriter::is_idle) {
             self.reporting.news.append(&mut self.reporting.kept);
         }
@@ -363,22 +274,13 @@ impl Core {
     /// Keeps what is not kept yet, within a bound of time, and gives the state directory back.
     pub(in crate::publish) fn finish(&mut self) {
         self.take_results();
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         if let StateDirectory::Kept(writer) = &*self.keeping.state {
             writer.finish(KEEP_AT_END);
         }
         // A thread that does not come back may hold the directory.
         if let Some(store) = self.keeping.state.store() {
             store.close();
-        }
-    }
-
-    /// Forgets what the state directory has of a zone.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
-        match &*self.keeping.state {
-            StateDirectory::None => Ok(()),
-            StateDirectory::Kept(writer) => writer.forget(zone),
-            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         }
     }
 }

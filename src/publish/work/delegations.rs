@@ -21,7 +21,7 @@ impl Core {
     /// Looks at some of the zones that wait for it.
     pub(in crate::publish) fn look_at_delegations(&mut self) {
         let (mut left, mut versions) = (MOST_ZONES, MOST_VERSIONS);
-        let served = self.published.load();
+        let served = self.publication.published.load();
         while left > 0
             && versions > 0
             && let Some(below) = self.publication.delegations.waiting.pop_front()

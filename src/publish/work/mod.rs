@@ -3,11 +3,12 @@
 //! | folder | may name |
 //! | --- | --- |
 //! | `zone` | (nothing) |
-//! | `kept` | (nothing) |
+//! | `kept` | `zone` |
 //! | `jobs` | `zone` |
 //! | `orders` | `jobs` `zone` |
 //! | `survey` | `jobs` `orders` `zone` |
 
+mod configured;
 pub(in crate::publish) mod core;
 mod core_reports;
 mod core_state;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::telemetry::{Beat, Pause, note_panic, panic_message};
 
 use crate::publish::work::core::{After, Core};
-use crate::telemetry::pulse::Work;
+use crate::telemetry::pulse::{Pulse, Work};
 
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);
@@ -36,12 +37,12 @@ pub(in crate::publish) struct OwnerThread {
 
 impl OwnerThread {
     /// Starts the thread; panics of its jobs are counted by the beat.
-    pub(in crate::publish) fn start(core: Core, beat: Beat) -> io::Result<Self> {
+    pub(in crate::publish) fn start(core: Core, beat: Beat, pulse: Arc<Pulse>) -> io::Result<Self> {
         // One waits while another is done: the publisher gives the next when it has the reply.
         let (jobs, received) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("zones-0".to_owned())
-            .spawn(move || run(core, &received, &beat))?;
+            .spawn(move || run(core, &received, &beat, &pulse))?;
         Ok(Self { jobs, thread })
     }
 
@@ -60,8 +61,10 @@ impl OwnerThread {
     }
 }
 
-fn run(mut core: Core, jobs: &Receiver<OwnerJob>, beat: &Beat) {
-    core.place = Some(core.pulse.place(Work::Look));
+fn run(core: Core, jobs: &Receiver<OwnerJob>, beat: &Beat, pulse: &Arc<Pulse>) {
+    // It shows the thread also while the core ends, which may wait for a disk.
+    let place = pulse.place(Work::Look);
+    let mut core = core;
     let mut pause = Pause::default();
     loop {
         match jobs.recv_timeout(IDLE) {
@@ -73,7 +76,7 @@ fn run(mut core: Core, jobs: &Receiver<OwnerJob>, beat: &Beat) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        core.at(None);
+        place.step(None);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Zones to serve and to serve no longer flow in, snapshots flow out. A change of the snapshot costs time (it copies what the
 //! changed zones share a leaf with), so that changes which come close together become one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,21 @@ use crate::publish::verify::Verify;
 use crate::publish::work::zone::zones_below::{Delegations, ZonesBelow};
 use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
-use crate::zone::{Published, Zone};
+use crate::zone::{Absence, Expiry, Published, Zone};
 
 /// Publishing takes CPU time for at most one part in so many of the time,
 const SHARE: u32 = 20;
 /// with so much of that time in advance: a few changes in a row do not wait.
 const ADVANCE: Duration = Duration::from_millis(50);
 
-/// The changes on their way into the snapshot.
+/// The snapshot that is served, and the changes on their way into it. Nobody else stores one.
 #[derive(Debug)]
 pub(in crate::publish) struct Publication {
+    pub(in crate::publish) published: Arc<Published>,
+    /// Is told of what is published.
+    pub(in crate::publish) verify: Verify,
+    /// Whether a zone is not served that was, or for another reason than before.
+    pub(in crate::publish) has_new_absences: bool,
     added: Vec<Arc<Zone>>,
     removed: Vec<Name>,
     /// The zones below them that are to be looked at when they are published.
@@ -32,8 +38,11 @@ pub(in crate::publish) struct Publication {
 
 impl Publication {
     /// Nothing is to be published yet.
-    pub(in crate::publish) fn new() -> Self {
+    pub(in crate::publish) fn new(published: Arc<Published>, verify: Verify) -> Self {
         Self {
+            published,
+            verify,
+            has_new_absences: false,
             added: Vec::new(),
             removed: Vec::new(),
             below: Vec::new(),
@@ -61,23 +70,56 @@ impl Publication {
     }
 
     /// Publishes what waits; where many changes come in a row, it waits a little for more.
-    pub(in crate::publish) fn flush_if_due(&mut self, published: &Published, verify: &Verify) {
+    pub(in crate::publish) fn flush_if_due(&mut self) {
         if self.due().is_some_and(|due| due <= Instant::now()) {
-            self.flush(published, verify);
+            self.flush();
         }
     }
 
     /// Publishes what waits.
-    pub(in crate::publish) fn flush(&mut self, published: &Published, verify: &Verify) {
+    pub(in crate::publish) fn flush(&mut self) {
         let (added, removed) = (std::mem::take(&mut self.added), std::mem::take(&mut self.removed));
         if added.is_empty() && removed.is_empty() {
             return;
         }
         let (start, span) = (Instant::now(), CpuSpan::begin());
-        published.store(published.load().with_changes(added.iter().cloned(), &removed));
+        self.published.store(self.published.load().with_changes(added.iter().cloned(), &removed));
         self.delegations.add(std::mem::take(&mut self.below));
-        verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
+        self.verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
         self.paid = paid(self.paid, start, span.elapsed());
+    }
+
+    /// Tells the query path which zones are configured and not served: no other zone answers for names in them.
+    pub(in crate::publish) fn set_absent<'n>(
+        &mut self,
+        absent: impl IntoIterator<Item = (&'n Name, Absence)>,
+    ) {
+        self.has_new_absences = false;
+        if let Some(snapshot) = self.published.load().with_absent(absent) {
+            self.published.store(snapshot);
+        }
+    }
+
+    /// Tells the query path of zones whether they may still be believed.
+    pub(in crate::publish) fn set_expiry<'n>(&self, changes: impl IntoIterator<Item = (&'n Name, Expiry)>) {
+        if let Some(snapshot) = self.published.load().with_expiry(changes) {
+            self.published.store(snapshot);
+        }
+    }
+
+    /// Tells the query path which zones it does not answer from: catalogs.
+    pub(in crate::publish) fn set_unanswered(&self, zones: &BTreeSet<Name>) {
+        if let Some(snapshot) = self.published.load().with_unanswered(zones) {
+            self.published.store(snapshot);
+        }
+    }
+
+    /// A name that is in no zone is in none of ours.
+    pub(in crate::publish) fn complete(&self) {
+        let served = self.published.load();
+        if !served.is_complete() {
+            self.published.store((*served).clone().completed());
+        }
     }
 }
 

@@ -93,9 +93,9 @@ impl Publisher {
         let (beat, wake) = (Beat::new("publisher"), Arc::new(Notify::new()));
         let pulse = Arc::new(Pulse::new(pool::places()));
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
-        core.verify.start(beat.clone()).map_err(thread)?;
+        core.publication.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let contents = core.verify.contents();
+        let contents = core.publication.verify.contents();
         let (history, kept) = (core.keeping.history.clone(), core.keeping.told.reader());
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
@@ -103,7 +103,7 @@ impl Publisher {
         let mut task = Loop {
             commands: received,
             wake,
-            owner: OwnerThread::start(core, beat.clone()).map_err(thread)?,
+            owner: OwnerThread::start(core, beat.clone(), pulse.clone()).map_err(thread)?,
             canary,
             beat: beat.clone(),
             debounce: Debounce::default(),
@@ -462,7 +462,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::Withdrawn(zones) => core.withdraw_refusals(zones),
         Command::KeepTimers(timers, reply) => {
-            core.keep_timers(timers);
+            core.keeping.keep_timers(timers);
             let _ = reply.send(());
         }
         Command::State(reply) => drop(reply.send(core.keeping.state.clone())),

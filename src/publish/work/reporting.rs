@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::handoff::Latest;
 use crate::publish::fault::{SourceFault, SourceWarning};
-use crate::publish::report::Report;
+use crate::publish::report::{Progress, Report};
 use crate::wire::Name;
 
 /// Making reports takes at most one part in so many of the time.
 const REPORT_SHARE: u32 = 20;
+/// While versions are being kept, how often a report says how many are not yet.
+const KEPT_SOON: Duration = Duration::from_secs(1);
 
 /// What is reported, and what is to be.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub(in crate::publish) struct Reporting {
     pub(in crate::publish) reported: Instant,
     pub(in crate::publish) took: Duration,
     /// The faults and warnings of sources that were logged.
-    pub(in crate::publish) logged: (BTreeSet<String>, BTreeSet<SourceWarning>),
+    logged: (BTreeSet<String>, BTreeSet<SourceWarning>),
 }
 
 impl Reporting {
@@ -57,6 +59,45 @@ impl Reporting {
         if self.settled {
             self.news.insert(zone.clone());
         }
+    }
+
+    /// Notes a fault that stays until the process ends, and tells it at once.
+    pub(in crate::publish) fn alarm(&mut self, fault: SourceFault) {
+        if self.alarms.len() < SourceFault::MAX_REPORTED {
+            self.alarms.push(fault.clone());
+            self.latest.update(|report| report.faults.push(fault.clone()));
+        }
+    }
+
+    /// Tells how far a rescan is.
+    pub(in crate::publish) fn tell_progress(&self, progress: Progress) {
+        self.latest.update(|report| {
+            (report.progress, report.reloads, report.rescans) = (Some(progress), self.reloads, self.rescans);
+        });
+    }
+
+    /// Tells that a job panicked.
+    pub(in crate::publish) fn tell_panic(&self, fault: &SourceFault) {
+        self.latest.update(|report| {
+            report.faults.retain(|fault| !matches!(fault, SourceFault::Panicked { .. }));
+            report.faults.insert(0, fault.clone());
+        });
+    }
+
+    /// Logs what is new of the faults and warnings of sources.
+    pub(in crate::publish) fn log_new(&mut self, faults: &[SourceFault], warnings: Vec<SourceWarning>) {
+        for fault in faults.iter().filter(|fault| !self.logged.0.contains(&fault.to_string())) {
+            tracing::warn!("{fault}");
+        }
+        for warning in warnings.iter().filter(|warning| !self.logged.1.contains(*warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.logged = (faults.iter().map(ToString::to_string).collect(), warnings.into_iter().collect());
+    }
+
+    /// When it is said at the latest which zones were kept, if some were.
+    pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
+        (!self.kept.is_empty()).then(|| self.reported + KEPT_SOON)
     }
 
     /// When the news of single zones is due. During the first load only its progress is told.

@@ -79,7 +79,7 @@ impl RecordBatch {
     pub(crate) fn expect_text(&mut self, octets: usize) {
         if octets <= SMALL_TEXT {
             // Names and their keys take more than their text, addresses less.
-            self.octets.reserve(octets + octets / 2);
+            self.octets.reserve(octets * 2);
             self.heads.reserve(octets / RECORD_TEXT);
         }
     }

@@ -27,6 +27,8 @@ pub(in crate::publish) struct Looked {
     pub(in crate::publish) header: Header,
     /// The files that gave it.
     pub(in crate::publish) seen: Option<Seen>,
+    /// Its value with its records, if they are in there and no step leads on from it: who serves it next does not read it again.
+    pub(in crate::publish) value: Option<Box<[u8]>>,
     /// What is wrong with the steps that were to lead on from it.
     pub(in crate::publish) damage: Option<DamagedSteps>,
 }
@@ -176,7 +178,16 @@ pub(in crate::publish) fn look(from: &ReadTransaction, key: &[u8]) -> Read<Optio
     let last = steps.last().and_then(|(_, octets)| step::read(octets));
     let header =
         last.map_or(kept.header.clone(), |last| kept.header.after_difference(&last.step, last.chain));
-    Ok(Ok(Some((Looked { header, seen: kept.seen, damage: None }, damage))))
+    let is_alone = kept.pieces == 0 && steps.is_empty() && damage.is_none();
+    let value = is_alone.then(|| value.value().into());
+    Ok(Ok(Some((Looked { header, seen: kept.seen, value, damage: None }, damage))))
+}
+
+/// The zone of a value that [`look`] found; `None` if it is none, which [`load`] tells.
+pub(in crate::publish) fn of_looked(value: &[u8], zone: &Name) -> Option<Loaded> {
+    let kept = record::read_again(value)?;
+    let (zone, tolerated) = of_zone(|| kept.zone(zone, |_| None)).ok()?;
+    Some(Loaded { tolerated, zone, header: kept.header, damage: None })
 }
 
 pub(in crate::publish) fn load(

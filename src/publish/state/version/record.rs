@@ -172,7 +172,16 @@ fn sound(value: &[u8]) -> Option<&[u8]> {
 
 /// Reads the value of a zone; `None` if it is not sound.
 pub(in crate::publish) fn read(value: &[u8]) -> Option<KeptRecord<'_>> {
-    let mut fields = Fields(sound(value)?);
+    read_sound(sound(value)?)
+}
+
+/// Reads a value that [`read`] has read before.
+pub(in crate::publish) fn read_again(value: &[u8]) -> Option<KeptRecord<'_>> {
+    read_sound(value.get(CHECK..)?)
+}
+
+fn read_sound(octets: &[u8]) -> Option<KeptRecord<'_>> {
+    let mut fields = Fields(octets);
     let header = Header::read(&mut fields)?;
     let seen = fields.maybe(|fields| read_seen(fields, &header))?;
     let pieces = fields.u32()?;

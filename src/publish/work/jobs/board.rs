@@ -1,6 +1,6 @@
-//! The queue and the threads together: who is at what.
+//! The queue and the threads together: who is at what, and what waits for the end of that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::publish::source::SourceKey;
 use crate::publish::work::jobs::job::{Job, JobResult, Task};
 use crate::publish::work::jobs::pool::{Pool, Running};
 use crate::publish::work::queue::{Lane, Work, WorkQueue};
-use crate::publish::work::zone::check_context::CheckContext;
+use crate::publish::work::zone::check_context::{CheckContext, Offered};
 use crate::telemetry::pulse::Pulse;
 use crate::wire::Name;
 
@@ -22,6 +22,8 @@ pub(in crate::publish) struct Board {
     pool: Pool,
     given: BTreeMap<u64, Given>,
     next_ticket: u64,
+    /// What was offered of zones that are being checked.
+    waiting: BTreeMap<Name, VecDeque<Offered>>,
 }
 
 /// A job that a thread has, or will have next.
@@ -39,7 +41,8 @@ impl Board {
     /// Starts the threads.
     pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
         let pool = Pool::start(wake, pulse)?;
-        Ok(Self { queue: WorkQueue::default(), pool, given: BTreeMap::new(), next_ticket: 0 })
+        let (given, waiting) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { queue: WorkQueue::default(), pool, given, next_ticket: 0, waiting })
     }
 
     /// Whether a thread has work.
@@ -127,6 +130,16 @@ impl Board {
         for given in self.given.values_mut() {
             given.names.remove(name);
         }
+    }
+
+    /// What was offered of a zone waits for the end of the check that goes on.
+    pub(in crate::publish) fn let_wait(&mut self, name: Name, offered: Offered) {
+        self.waiting.entry(name).or_default().push_back(offered);
+    }
+
+    /// What was offered of a zone and has waited, in its order.
+    pub(in crate::publish) fn take_waiting(&mut self, name: &Name) -> VecDeque<Offered> {
+        self.waiting.remove(name).unwrap_or_default()
     }
 
     /// The jobs whose threads have done nothing for so long.

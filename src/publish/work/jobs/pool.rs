@@ -37,6 +37,9 @@ const MOST_FOR_PROBES: usize = MOST_THREADS / 2;
 const MOST_OF_SOURCE: usize = 2;
 /// How often an idle thread says that it is there.
 const IDLE: Duration = Duration::from_millis(500);
+/// How often it is looked whether threads go on: several times within the shortest patience, and not with each result, because that takes
+/// system calls for each thread.
+const OBSERVE: Duration = Duration::from_millis(100);
 /// How long results wait for others before somebody is woken for them.
 const WAKE: Duration = Duration::from_millis(20);
 
@@ -51,6 +54,8 @@ pub(in crate::publish) struct Pool {
     started: usize,
     observed: BTreeMap<usize, Observed>,
     start: Instant,
+    /// When they are observed again, counted from the start.
+    observe_at: Duration,
 }
 
 #[derive(Debug)]
@@ -112,6 +117,7 @@ impl Pool {
             started: 0,
             observed: BTreeMap::new(),
             start: Instant::now(),
+            observe_at: Duration::ZERO,
         };
         let lanes = [
             (Lane::General, general_threads()),
@@ -161,6 +167,10 @@ impl Pool {
     /// The jobs whose threads have done nothing for so long; to be called several times in that time.
     pub(in crate::publish) fn stalled(&mut self, patience: Duration) -> Vec<(usize, Running)> {
         let at = self.start.elapsed();
+        if at < self.observe_at {
+            return Vec::new();
+        }
+        self.observe_at = at + OBSERVE;
         let state = self.shared.lock();
         self.observed.retain(|number, _| state.running.contains_key(number));
         let shown: Vec<_> = self.shared.pulse.shown().collect();

@@ -10,10 +10,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::publish::error::HoldError;
-use crate::publish::fault::{Fault, SourceFault};
-use crate::publish::state::database::{DatabaseError, has_mark, mark};
-use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::files::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds, MARK};
+use crate::publish::state::files::holds::{Hold, Holds};
 use crate::publish::work::core::Core;
 use crate::wire::Name;
 
@@ -58,58 +55,12 @@ impl fmt::Debug for NamePredicate {
 }
 
 impl Core {
-    /// Takes in which zones were held before a restart. Where that cannot be read, all are: a version that an operator keeps away must
-    /// not pass because a file is damaged.
+    /// Takes in which zones are held, as the state directory has it.
     pub(in crate::publish) fn list_holds(&mut self) {
-        let Some(directory) = &self.settings.state_directory else { return };
-        let is_unread = self.keeping.opener.is_pending();
-        let found = match is_unread {
-            false => holds::read(directory),
-            // The file is in it, so it would not answer either.
-            true => Err(DamagedHolds::unread("the state directory does not answer")),
-        };
-        let holds = match found {
-            Ok(holds) => holds,
-            Err(DamagedHolds { is_empty: true, .. }) if !self.has_taken_over_holds() => Holds::default(),
-            Err(DamagedHolds { mut readable, error, .. }) => {
-                let copy =
-                    if is_unread { String::new() } else { format!("; a copy is {HELD_ZONES}.damaged") };
-                let reason = format!("{HELD_ZONES} could not be read ({error}){copy}");
-                readable.insert_all(Hold::new(&reason));
-                if self.keeping.state.writer().is_some()
-                    && let Err(error) = holds::write(directory, &readable)
-                {
-                    tracing::error!(%error, "the file of the zones that are held cannot be set aside: it stays in its place");
-                }
-                readable
-            }
-        };
-        self.keeping.holds = Arc::new(holds);
+        self.keeping.read_holds();
         self.context = None;
-        if let Some(fault) = self.hold_fault() {
+        if let Some(fault) = self.keeping.hold_fault() {
             tracing::error!("{fault}");
-        }
-    }
-
-    /// Whether the file was written, or taken over from an older build, by this one. So it is taken where nobody knows.
-    fn has_taken_over_holds(&self) -> bool {
-        let database = self.keeping.state.writer().and_then(|writer| writer.store().database());
-        database.is_none_or(|database| database.read(|from| has_mark(from, MARK)).unwrap_or(true))
-    }
-
-    /// At the start: gives the file of an older build its head and its end.
-    pub(in crate::publish) fn take_over_holds(&self) {
-        let database = self.keeping.state.writer().and_then(|writer| writer.store().database());
-        let (Some(directory), Some(database)) = (&self.settings.state_directory, database) else { return };
-        if self.has_taken_over_holds() {
-            return;
-        }
-        let is_there = directory.join(HELD_ZONES).exists();
-        let written = if is_there { holds::take_over(directory, &self.keeping.holds) } else { Ok(()) };
-        let marked =
-            written.and_then(|()| database.write(|to| mark(to, MARK, true)).map_err(DatabaseError::into_io));
-        if let Err(error) = marked {
-            tracing::warn!(%error, "the file {HELD_ZONES} of an older build stays as it is");
         }
     }
 
@@ -123,12 +74,6 @@ impl Core {
         self.reporting.all_are_news = true;
     }
 
-    /// The fault that every zone is held.
-    pub(in crate::publish) fn hold_fault(&self) -> Option<SourceFault> {
-        let Hold { reason, since } = self.keeping.holds.all()?;
-        Some(SourceFault::AllHeld { since: *since, reason: reason.to_string() })
-    }
-
     /// Holds zones for this reason, or with `None` no longer. All at once: the file of the holds is written once.
     pub(in crate::publish) fn hold(
         &mut self,
@@ -139,7 +84,7 @@ impl Core {
         let is_held = reason.is_some();
         let was_of_all = self.keeping.holds.all().is_some();
         let outcome = self.with_holds(zones, reason.as_deref()).and_then(|(zones, holds)| {
-            let is_kept = self.keep_holds(holds)?;
+            let is_kept = self.keeping.keep_holds(holds)?;
             Ok(HoldsSet { zones, is_kept })
         });
         if let Ok(HoldsSet { zones, .. }) = &outcome {
@@ -213,24 +158,5 @@ impl Core {
         }
         let holds = Arc::new(holds);
         Ok((zones, holds))
-    }
-
-    /// Keeps them, and puts them in force; whether a restart will know of it.
-    fn keep_holds(&mut self, holds: Arc<Holds>) -> Result<bool, HoldError> {
-        let before = self.keeping.holds.clone();
-        let kept = match &*self.keeping.state {
-            StateDirectory::None => Ok(false),
-            StateDirectory::Kept(writer) => writer.keep_holds(before, holds.clone()).map(|()| true),
-            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
-        };
-        let is_kept = kept.map_err(|source| HoldError::NotKept { source })?;
-        self.keeping.holds = holds;
-        Ok(is_kept)
-    }
-
-    /// What is to be told of a zone that is held.
-    pub(in crate::publish) fn held(&self, zone: &Name) -> Option<Fault> {
-        let Hold { reason, since } = self.keeping.holds.get(zone)?;
-        Some(Fault::Held { zone: zone.clone(), since: *since, reason: reason.to_string() })
     }
 }

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 
 use crate::clock::Moment;
 use crate::publish::state::tables::members::KeptMember;
-use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::zone::entry::Entry;
 use crate::wire::Name;
@@ -29,29 +28,6 @@ pub struct MemberChanges {
 }
 
 impl Core {
-    /// Learns from the state directory who was a member. What catalogs have said since the start counts.
-    pub(in crate::publish) fn read_members(&mut self) {
-        let state = self.keeping.state.clone();
-        let Some(store) = state.store() else { return };
-        match store.members() {
-            Ok(members) => {
-                for (name, member) in members {
-                    self.keeping.members.all.entry(name).or_insert(member);
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "the members of catalogs cannot be read: their catalogs list them again")
-            }
-        }
-    }
-
-    /// An entry for a zone of which the state directory has something; `None`: it waits out of service for its end.
-    pub(in crate::publish) fn stored_entry(&self, zone: &Name) -> Option<Entry> {
-        let members = &self.keeping.members;
-        let waits = members.keeps_aside(zone) || self.keeping.removed.has(zone);
-        (!waits).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
-    }
-
     /// Every member has an entry, also one of which nothing is kept.
     pub(in crate::publish) fn enter_members(&mut self) {
         let listed = self.keeping.members.all.iter().filter(|(_, member)| member.kept_until.is_none());
@@ -76,7 +52,7 @@ impl Core {
             gone.push(name);
         }
         for (name, member) in reset {
-            self.forget_member(&name);
+            self.keeping.forget_member(&name);
             anew.insert(name.clone());
             kept.push((name.clone(), Some(member.clone())));
             self.keeping.members.all.insert(name.clone(), member);
@@ -86,7 +62,7 @@ impl Core {
         for (name, member) in set {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
             if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
-                self.forget_member(&name);
+                self.keeping.forget_member(&name);
                 anew.insert(name.clone());
             }
             kept.push((name, Some(member)));
@@ -94,8 +70,8 @@ impl Core {
         self.forget_the_old(&mut kept);
         let names: Vec<Name> = kept.iter().map(|(name, _)| name.clone()).collect();
         // The rules of one that the configuration names were those of no zone, or are so now.
-        let are_named = names.iter().any(|name| self.settings.names(name));
-        self.keep_members(kept);
+        let are_named = names.iter().any(|name| self.configured.settings.names(name));
+        self.keeping.keep_members(kept);
         for name in names {
             if self.keeping.members.lists(&name) {
                 let stored = !anew.contains(&name);
@@ -128,12 +104,12 @@ impl Core {
         let mut from_file = Vec::new();
         for name in gone {
             // One that the configuration names, too, stays.
-            let is_configured =
-                self.settings.transferred.contains(name) || self.settings.databases.contains(name);
+            let is_configured = self.configured.settings.transferred.contains(name)
+                || self.configured.settings.databases.contains(name);
             match self.zones.get_mut(name) {
                 Some(entry) if is_configured || entry.found.is_some() => {
                     entry.is_member = false;
-                    if !self.settings.transferred.contains(name) {
+                    if !self.configured.settings.transferred.contains(name) {
                         from_file.push((name.clone(), Expiry::Current));
                     }
                 }
@@ -142,38 +118,24 @@ impl Core {
                     self.release(name);
                     let gone = self.zones.remove(name);
                     self.has_left(gone.and_then(|gone| gone.includes_in));
-                    self.orders.remove(name);
+                    drop(self.board.take_waiting(name));
                     self.publication.remove(name.clone());
                     self.reporting.news.insert(name.clone());
                 }
                 None => {}
             }
         }
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         // What comes from a file does not expire.
         self.set_expiry(&from_file);
         self.publish_absences();
-    }
-
-    /// Forgets what is kept of a zone that is not in service.
-    fn forget_member(&self, name: &Name) {
-        if let Some(writer) = self.keeping.state.writer() {
-            writer.forget_soon(name);
-        }
     }
 
     /// Forgets what was kept of zones whose time is over, now and then: a clock that jumped may have put it off.
     pub(in crate::publish) fn forget_old_members(&mut self) {
         let mut kept = Vec::new();
         self.forget_the_old(&mut kept);
-        self.keep_members(kept);
-    }
-
-    /// Forgets which version of it all secondaries might have.
-    fn forget_release(&self, name: &Name) {
-        if let Some(writer) = self.keeping.state.writer() {
-            writer.keep_rows_soon(ZoneRows::Releases(vec![(name.clone(), None)]));
-        }
+        self.keeping.keep_members(kept);
     }
 
     /// Forgets what was kept of zones whose time is over. One that is served again by another way is no business of ours.
@@ -183,44 +145,16 @@ impl Core {
         for name in old {
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
-                self.forget_member(&name);
-                self.forget_release(&name);
+                self.keeping.forget_member(&name);
+                self.keeping.forget_release(&name);
             }
             kept.push((name, None));
         }
     }
 
-    fn keep_members(&mut self, kept: Vec<(Name, Option<KeptMember>)>) {
-        if kept.is_empty() {
-            return;
-        }
-        let written = match self.keeping.state.writer() {
-            Some(writer) => writer.keep_rows(ZoneRows::Members(kept)),
-            None => return self.keeping.members.is_unkept = self.keeping.state.unwritable().is_some(),
-        };
-        if let Err(error) = written {
-            tracing::error!(%error, "who is a member of which catalog is not kept: a restart without their primaries may lose zones");
-            self.keeping.members.is_unkept = true;
-        }
-    }
-
-    /// Keeps all of them, if they could not be kept before.
-    pub(in crate::publish) fn keep_members_again(&mut self) {
-        if std::mem::take(&mut self.keeping.members.is_unkept) {
-            self.keep_all_members();
-        }
-    }
-
-    /// Keeps all of them in a state directory that is new.
-    pub(in crate::publish) fn keep_all_members(&mut self) {
-        let all = self.keeping.members.all.iter();
-        let all = all.map(|(name, member)| (name.clone(), Some(member.clone()))).collect();
-        self.keep_members(all);
-    }
-
     /// Zones that the configuration names are members of no catalog; catalogs are not answered from.
     pub(in crate::publish) fn leave_to_configuration(&mut self) {
-        let settings = self.settings.clone();
+        let settings = self.configured.settings.clone();
         let mut kept = Vec::new();
         for name in settings.transferred.iter().chain(&settings.databases) {
             if self.keeping.members.all.remove(name).is_some() {
@@ -230,10 +164,8 @@ impl Core {
                 entry.is_member = false;
             }
         }
-        self.keep_members(kept);
-        if let Some(snapshot) = self.published.load().with_unanswered(&settings.catalogs) {
-            self.published.store(snapshot);
-        }
+        self.keeping.keep_members(kept);
+        self.publication.set_unanswered(&settings.catalogs);
         self.zones.iter_mut().for_each(|(name, entry)| entry.is_catalog = settings.catalogs.contains(name));
     }
 }

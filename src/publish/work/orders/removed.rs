@@ -4,40 +4,16 @@
 //! reload, or a directory that is mistyped, costs neither the only copy of a zone that takes updates nor the serials that were served.
 
 use crate::clock::Moment;
-use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::zone::entry::Entry;
 use crate::wire::Name;
 
 impl Core {
-    /// Learns from the state directory which zones left the configuration.
-    pub(in crate::publish) fn read_removed(&mut self) {
-        let state = self.keeping.state.clone();
-        let Some(store) = state.store() else { return };
-        match store.removed() {
-            Ok(removed) => self.keeping.removed.until.extend(removed),
-            Err(error) => tracing::error!(%error, "which zones left the configuration cannot be read"),
-        }
-    }
-
-    /// A zone left the configuration, and something may be kept of it.
-    pub(in crate::publish) fn keep_aside(&mut self, zone: &Name) {
-        if !matches!(*self.keeping.state, StateDirectory::None) {
-            self.keeping.removed.add(zone.clone(), Moment::now());
-        }
-    }
-
-    /// An entry for a zone that was not known. One that left the configuration before begins with what is kept of it.
-    pub(in crate::publish) fn new_entry(&mut self, zone: &Name) -> Entry {
-        let stored = self.keeping.removed.take(zone);
-        Entry { stored, ..Entry::default() }
-    }
-
     /// The entry of a zone, which is made if there is none.
     pub(in crate::publish) fn entry_or_new(&mut self, zone: &Name) -> &mut Entry {
         if !self.zones.contains_key(zone) {
-            let entry = self.new_entry(zone);
+            let entry = self.keeping.new_entry(zone);
             self.zones.insert(zone.clone(), entry);
         }
         self.zones.entry(zone.clone()).or_default()

@@ -5,13 +5,12 @@
 //! for the end of the check. Who gave an order may be gone: it is carried out all the same.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
-use crate::publish::settings::{Rules, SerialRule, Settings};
+use crate::publish::settings::{SerialRule, Settings};
 use crate::publish::source::SourceKey;
 use crate::publish::state::version::step_source::StepSource;
 use crate::publish::state::writer::urgent::MOST_RECORDS;
@@ -22,8 +21,6 @@ use crate::publish::work::queue::Lane;
 use crate::publish::work::zone::check::ZoneCheck;
 use crate::publish::work::zone::check_context::{Offer, Offered, OfferedDifferences, Reply};
 use crate::publish::work::zone::entry::{Entry, WorkState};
-use crate::publish::work::zone::zones_below::ZonesBelow;
-use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
 
@@ -32,20 +29,17 @@ impl Core {
     pub(in crate::publish) fn reconfigure(&mut self, settings: Settings, reply: Reply<(), ReconfigureError>) {
         let settings = settings.absolute().map_err(|source| ReconfigureError::CurrentDirectory { source });
         let settings = settings.and_then(|settings| {
-            let is_same = settings.state_directory == self.settings.state_directory;
+            let is_same = settings.state_directory == self.configured.settings.state_directory;
             if is_same { Ok(settings) } else { Err(ReconfigureError::StateDirectory) }
         });
         let settings = match settings {
             Ok(settings) => settings,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        *locked(&self.keeping.history_bounds) = settings.history;
-        self.rules = Rules::new(&settings);
-        self.settings = Arc::new(settings);
-        // Another rule or limit may judge the same file otherwise.
-        self.settings_generation += 1;
+        self.keeping.opener.set_bounds(settings.history);
+        self.configured.replace(settings);
         self.context = None;
-        self.verify.set_modes(&self.settings);
+        self.publication.verify.set_modes(&self.configured.settings);
         self.ask(None, Some(Then::Reconfigured(reply)));
     }
 
@@ -122,8 +116,7 @@ impl Core {
 
     /// Whether a zone that is known comes from primaries, by the configuration or a catalog.
     fn is_from_primaries(&self, zone: &Name) -> bool {
-        let comes = |entry: &Entry| entry.is_member || self.settings.transferred.contains(zone);
-        self.zones.get(zone).is_some_and(comes)
+        self.zones.get(zone).is_some_and(|entry| self.configured.comes_from_primaries(zone, entry))
     }
 
     /// Has a version judged that a primary gave, now or when the zone is not being checked any more.
@@ -140,11 +133,11 @@ impl Core {
     fn judge(&mut self, name: Name, offered: Offered) {
         let rule = match offered {
             Offered::Whole(_) | Offered::Refused(..) | Offered::Withdrawn => SerialRule::Strict,
-            Offered::Differences(..) => self.rules.of(&name),
+            Offered::Differences(..) => self.configured.rule_of(&name),
         };
         let Some(entry) = self.zones.get_mut(&name) else { return };
         if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
-            return self.orders.entry(name).or_default().push_back(offered);
+            return self.board.let_wait(name, offered);
         }
         entry.work = WorkState::Running;
         let lane = match &offered {
@@ -155,7 +148,7 @@ impl Core {
         };
         let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);
         // It goes on from what is served.
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         let context = self.context();
         let task = Task::Zones { waiting: VecDeque::from([check]), current: None };
         self.board.give((lane, SourceKey::None), context, task);
@@ -164,7 +157,7 @@ impl Core {
     /// Notes which zones have expired, and tells the query path. What is served of them stays: a transfer goes on from it.
     pub(in crate::publish) fn take_expiry(&mut self, zones: Vec<(Name, Expiry)>, reply: oneshot::Sender<()>) {
         self.take_results();
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         self.set_expiry(&zones);
         let _ = reply.send(());
     }
@@ -177,15 +170,12 @@ impl Core {
                 self.reporting.news.insert(zone.clone());
             }
         }
-        let changes = zones.iter().map(|(zone, expiry)| (zone, *expiry));
-        if let Some(snapshot) = self.published.load().with_expiry(changes) {
-            self.published.store(snapshot);
-        }
+        self.publication.set_expiry(zones.iter().map(|(zone, expiry)| (zone, *expiry)));
     }
 
     /// Carries out the orders that waited for the end of a check: the first begins another one, the others wait for that.
     pub(in crate::publish) fn carry_out_orders(&mut self, zone: &Name) {
-        for offered in self.orders.remove(zone).unwrap_or_default() {
+        for offered in self.board.take_waiting(zone) {
             self.judge(zone.clone(), offered);
         }
     }
@@ -205,7 +195,7 @@ impl Core {
             return Err(RemoveError::NoSuchZone { zone: zone.clone() });
         };
         // What is served of these is in no file, whether a seed is there or not.
-        if self.settings.databases.contains(zone) {
+        if self.configured.settings.databases.contains(zone) {
             return Err(RemoveError::TakesUpdates { zone: zone.clone() });
         }
         if self.is_from_primaries(zone) {
@@ -214,7 +204,7 @@ impl Core {
         if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
             return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
         }
-        self.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
+        self.keeping.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
         self.board.forget(zone);
         self.release(zone);
         let gone = self.zones.remove(zone).unwrap_or_default();
@@ -226,10 +216,9 @@ impl Core {
             self.zones.insert(zone.clone(), entry);
         }
         self.reporting.news.insert(zone.clone());
-        self.publication.flush(&self.published, &self.verify);
-        self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
-        self.publication.delegations.add(vec![ZonesBelow::all(zone.clone())]);
-        self.verify.changed([zone]);
+        self.publication.flush();
+        self.publication.remove(zone.clone());
+        self.publication.flush();
         self.publish_absences();
         self.reporting.news.insert(zone.clone());
         self.report_all();

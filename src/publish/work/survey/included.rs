@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::publish::settings::Deploy;
 use crate::publish::source::key::NamedFile;
 use crate::publish::source::{SourceKey, ZoneSource};
 use crate::publish::work::core::Core;
@@ -67,7 +66,7 @@ impl Core {
 
     /// Watches the files that zones include; a change since they were read is seen by comparing.
     pub(in crate::publish) fn watch_includes(&mut self) {
-        if !std::mem::take(&mut self.watching.has_new_includes) || self.settings.deploy != Deploy::Watch {
+        if !std::mem::take(&mut self.watching.has_new_includes) || !self.configured.watches() {
             return;
         }
         let mut groups: BTreeMap<SourceKey, Vec<PathBuf>> = BTreeMap::new();

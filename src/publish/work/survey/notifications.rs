@@ -17,13 +17,12 @@ impl Core {
     /// Takes what was heard.
     pub(in crate::publish) fn hear(&mut self, heard: WatchEvents) {
         if heard.changed || heard.overflowed {
-            self.watching.heard.everything = true;
+            self.watching.heard.look_at_all();
             self.watching.heard.overflowed |= heard.overflowed;
-            self.watching.heard.soon = true;
         }
         for path in &heard.files {
             if !self.check_file(path) {
-                (self.watching.heard.everything, self.watching.heard.soon) = (true, true);
+                self.watching.heard.look_at_all();
             }
         }
         self.watching.heard.soon |= heard.created;
@@ -51,9 +50,11 @@ impl Core {
     /// switched to, does not: each source that this look is done with is looked at beside it. Zones that are gone are left to the next one.
     fn survey_beside_round(&mut self) {
         let is_cheap = self.reporting.settled && self.zones.len() <= MOST_BESIDE;
-        let Some(round) = self.looks.round.as_ref().filter(|_| is_cheap) else { return };
+        if self.looks.round.is_none() || !is_cheap {
+            return;
+        }
         let keys = self.sources.list().iter().map(|source| &source.key);
-        let is_due = |key: &&SourceKey| !round.sources.contains(*key) && !self.board.queue.is_stalled(key);
+        let is_due = |key: &&SourceKey| !self.looks.awaits(key) && !self.board.queue.is_stalled(key);
         let due: Vec<SourceKey> = keys.filter(is_due).cloned().collect();
         due.iter().for_each(|key| self.board.queue.push_survey(key));
     }
@@ -71,7 +72,7 @@ impl Core {
     /// Checks a zone whose file was found. False if it is not sure whether another file counts as well.
     fn check_found(&mut self, name: &Name, found: Found) -> bool {
         match self.zones.get_mut(name) {
-            None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
+            None if self.configured.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
             None => {
                 self.sources.add_zone(&found.key, name);
                 self.entry_or_new(name).found = Some(found);

@@ -10,7 +10,6 @@ use crate::publish::work::core::Core;
 use crate::publish::work::jobs::job::{JobResult, JobStep, Task};
 use crate::publish::work::jobs::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
-use crate::publish::work::survey::round::Round;
 use crate::publish::work::survey::sources::MountedChanges;
 use crate::publish::work::zone::check::ZoneCheck;
 use crate::publish::work::zone::check_context::{Answer, Effects, GivenBack};
@@ -51,7 +50,7 @@ impl Core {
     }
 
     fn zone_check(&mut self, name: Name, group: &SourceKey) -> Option<ZoneCheck> {
-        let rule = self.rules.of(&name);
+        let rule = self.configured.rule_of(&name);
         let entry = self.zones.get_mut(&name)?;
         if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
             // A version of it that was offered is being judged; that is not the check that was asked for.
@@ -82,9 +81,7 @@ impl Core {
                         answers.extend(self.take_checked(*checked));
                     }
                 }
-                JobStep::LookAtAll => {
-                    (self.watching.heard.everything, self.watching.heard.soon) = (true, true)
-                }
+                JobStep::LookAtAll => self.watching.heard.look_at_all(),
                 JobStep::End => {
                     let names = self.board.ended(ticket, &key, lane);
                     self.set_idle(names.unwrap_or_default());
@@ -100,7 +97,7 @@ impl Core {
         if answers.is_empty() {
             return;
         }
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         self.report_changed();
         answers.into_iter().for_each(Answer::tell);
     }
@@ -149,7 +146,8 @@ impl Core {
         );
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
-        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.is_checked);
+        self.publication.has_new_absences |=
+            absence.is_some() && (absence != current.absence() || !current.is_checked);
         if entry.has_refused_change() {
             self.keeping.unkept.insert(name.clone());
         }
@@ -168,7 +166,7 @@ impl Core {
             self.reporting.note(&name);
         }
         if postponed {
-            self.postpone(&name);
+            self.watching.postpone(&name);
         }
         self.carry_out_orders(&name);
         if again && !self.push(&name, finds_again) {
@@ -194,7 +192,7 @@ impl Core {
         {
             entry.durable = false;
         }
-        effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
+        effects.alarms.into_iter().for_each(|alarm| self.reporting.alarm(alarm));
         if effects.forgotten {
             self.publication.remove(name.clone());
         }
@@ -209,9 +207,9 @@ impl Core {
                 Some(writer) if is_transferred => {
                     writer.forget_soon(name);
                     // Which version all secondaries have is known for as long as of any other zone.
-                    self.keep_aside(name);
+                    self.keeping.keep_aside(name);
                 }
-                _ if effects.forgotten || is_kept => self.keep_aside(name),
+                _ if effects.forgotten || is_kept => self.keeping.keep_aside(name),
                 _ => {}
             }
             self.reporting.news.insert(name.clone());
@@ -240,8 +238,7 @@ impl Core {
         self.sources.take(&mut survey);
         self.context = None;
         // A look at all zones ends, whatever is found beside it.
-        let awaits = |round: &Round| round.sources.contains(&key);
-        let is_of_round = self.is_of_round(ticket) && self.looks.round.as_ref().is_some_and(awaits);
+        let is_of_round = self.looks.is_of_round(ticket) && self.looks.awaits(&key);
         self.take_mounted(&key, survey.mounted, is_of_round);
         let due = self.note_zones(&key, survey.zones);
         for name in &due {
@@ -251,7 +248,7 @@ impl Core {
             }
         }
         if is_of_round {
-            self.source_done(&key);
+            self.looks.source_done(&key);
         }
     }
 
@@ -298,7 +295,7 @@ impl Core {
         }
         if self.zones.is_empty() {
             let entry = |(name, found): (Name, Found)| {
-                let entry = Entry { found: Some(found), ..self.new_entry(&name) };
+                let entry = Entry { found: Some(found), ..self.keeping.new_entry(&name) };
                 (name, entry)
             };
             self.zones = zones.into_iter().map(entry).collect();
@@ -374,7 +371,7 @@ impl Core {
         let (names, _) = self.board.queue.drain(key);
         self.set_idle(names.clone());
         self.check_without_included(key, names);
-        self.source_done(key);
+        self.looks.source_done(key);
         let news = self.name_zones(key);
         self.prefer_others(key);
         if !self.reporting.settled {

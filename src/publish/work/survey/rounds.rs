@@ -3,11 +3,9 @@
 //! One look goes on at a time; what is asked for meanwhile is one look after it. A source that does not answer is left out.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::publish::fault::{SourceFault, one_line};
-use crate::publish::report::Progress;
-use crate::publish::settings::Deploy;
 use crate::publish::source::SourceKey;
 use crate::publish::work::core::Core;
 use crate::publish::work::jobs::job::Task;
@@ -17,9 +15,6 @@ use crate::publish::work::survey::round::{Asked, Round};
 use crate::publish::work::zone::entry::{Awaited, Entry, WorkState};
 use crate::wire::Name;
 
-/// How often it is said how far a look is that takes longer.
-const PROGRESS: Duration = Duration::from_secs(1);
-
 impl Core {
     /// Asks for a look at all sources; begins it unless one goes on.
     pub(in crate::publish) fn check_all(&mut self) {
@@ -28,17 +23,7 @@ impl Core {
 
     /// Asks for a look and says what to do after it. `zone`: where only an order deploys, no other zone's file is read.
     pub(in crate::publish) fn ask(&mut self, zone: Option<&Name>, then: Option<Then>) {
-        let zone = zone.filter(|_| self.settings.deploy == Deploy::Reload);
-        let is_first = self.looks.asked.is_none();
-        let asked = self.looks.asked.get_or_insert_default();
-        match (zone, &mut asked.only) {
-            (None, only) => *only = None,
-            (Some(zone), Some(only)) => drop(only.insert(zone.clone())),
-            (Some(zone), only @ None) if is_first => *only = Some(BTreeSet::from([zone.clone()])),
-            // A look at all was asked for already.
-            (Some(_), None) => {}
-        }
-        asked.then.extend(then);
+        self.looks.ask(zone.filter(|_| !self.configured.watches()), then);
         if self.looks.round.is_none() {
             self.begin_round();
         }
@@ -53,8 +38,8 @@ impl Core {
             tracing::warn!("the watcher's queue overflowed; looking at all zones");
         }
         self.open_state_again();
-        self.look_at_state();
-        self.keep_members_again();
+        self.keeping.look();
+        self.keeping.keep_members_again();
         self.keep_again();
         self.configure_sources();
         let now = Instant::now();
@@ -85,12 +70,12 @@ impl Core {
 
     /// Zones of sources that are configured no longer lose their files.
     fn configure_sources(&mut self) {
-        let gone = self.sources.configure(&self.settings);
+        let gone = self.sources.configure(&self.configured.settings);
         gone.iter().for_each(|key| self.forget_source(key));
         self.leave_to_configuration();
-        for name in self.settings.transferred.iter().chain(&self.settings.databases) {
+        for name in self.configured.settings.transferred.iter().chain(&self.configured.settings.databases) {
             if !self.zones.contains_key(name) {
-                let is_catalog = self.settings.catalogs.contains(name);
+                let is_catalog = self.configured.settings.catalogs.contains(name);
                 let stored = self.keeping.removed.take(name);
                 self.zones.insert(name.clone(), Entry { is_catalog, stored, ..Entry::default() });
             }
@@ -105,7 +90,7 @@ impl Core {
         self.set_idle(names);
         // Once it is there again, it is a new one.
         self.board.queue.recover(key);
-        self.source_done(key);
+        self.looks.source_done(key);
         let context = self.context();
         let unwatch = Task::Unwatch(key.clone());
         self.board.give((Lane::General, SourceKey::None), context, unwatch);
@@ -136,13 +121,6 @@ impl Core {
         }
     }
 
-    /// A source was looked at, or does not answer.
-    pub(in crate::publish) fn source_done(&mut self, key: &SourceKey) {
-        if let Some(round) = &mut self.looks.round {
-            round.sources.remove(key);
-        }
-    }
-
     /// Goes on to the zones without a file when every source was looked at; ends the look when nothing is left of it.
     pub(in crate::publish) fn end_round_if_done(&mut self) {
         loop {
@@ -170,7 +148,7 @@ impl Core {
 
     fn end_round(&mut self) {
         let Some(round) = self.looks.round.take() else { return };
-        self.publication.flush(&self.published, &self.verify);
+        self.publication.flush();
         self.publish_absences();
         self.watch_includes();
         if !self.reporting.settled {
@@ -190,8 +168,8 @@ impl Core {
 
     /// A name that is in no zone is in none of ours, once it is known of every directory which zones are in it.
     fn complete(&mut self) {
-        if self.reporting.settled && !self.sources.has_unknown() && !self.published.load().is_complete() {
-            self.published.store((*self.published.load()).clone().completed());
+        if self.reporting.settled && !self.sources.has_unknown() {
+            self.publication.complete();
         }
     }
 
@@ -214,33 +192,16 @@ impl Core {
     pub(in crate::publish) fn survey_panicked(&mut self, ticket: u64, key: &SourceKey, reason: &str) {
         let fault = SourceFault::Panicked { reason: one_line(reason) };
         tracing::error!("{fault}");
-        if self.is_of_round(ticket) {
-            self.source_done(key);
+        if self.looks.is_of_round(ticket) {
+            self.looks.source_done(key);
         }
-    }
-
-    /// Whether a job was handed out for the look that goes on, or while it did.
-    pub(in crate::publish) fn is_of_round(&self, ticket: u64) -> bool {
-        self.looks.round.as_ref().is_some_and(|round| ticket > round.begun_after)
     }
 
     /// Says how far the look is, once a second.
     fn report_progress(&mut self) {
-        let Some(round) = self.looks.round.as_mut().filter(|round| round.said.elapsed() >= PROGRESS) else {
-            return;
-        };
-        round.said = Instant::now();
-        let (elapsed, of, done) = (round.start.elapsed(), round.of, round.of - round.left);
-        let zones = (done > 0).then(|| elapsed.mul_f64(round.left as f64 / done as f64));
-        let file = self.file_progress.shown();
-        let remaining = zones.max(file.map(|file| file.remaining));
-        let progress =
-            Progress { zones: done, of, elapsed, file: file.map(|file| (file.read, file.of)), remaining };
+        let Some(progress) = self.looks.progress() else { return };
         tracing::info!("{progress}");
-        let (reloads, rescans) = (self.reporting.reloads, self.reporting.rescans);
-        self.reporting.latest.update(|report| {
-            (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
-        });
+        self.reporting.tell_progress(progress);
     }
 
     /// Queues a zone for a check; says whether it will be checked: not while its source does not answer.

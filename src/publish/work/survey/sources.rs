@@ -11,6 +11,7 @@ use crate::publish::fault::{SourceFault, SourceWarning};
 use crate::publish::settings::Settings;
 use crate::publish::source::directories::Directories;
 use crate::publish::source::key::sources;
+use crate::publish::source::mounts::MountTable;
 use crate::publish::source::survey::Survey;
 use crate::publish::source::unseen::Unseen;
 use crate::publish::source::{SourceKey, ZoneSource};
@@ -58,6 +59,8 @@ pub(in crate::publish) struct Sources {
     stalled: BTreeMap<SourceKey, (Instant, Duration)>,
     /// Where their files are.
     pub(in crate::publish) directories: Directories,
+    /// Which paths lead to another file system.
+    pub(in crate::publish) mounts: Arc<MountTable>,
 }
 
 impl Sources {

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::publish::source::SourceKey;
 use crate::publish::source::watch::Watch;
 use crate::wire::Name;
+
+/// When a file that somebody was writing is tried again, if its end was not heard.
+const BUSY_RETRY: Duration = Duration::from_millis(500);
 
 /// What is watched, and what was heard of it.
 pub(in crate::publish) struct Watching {
@@ -17,8 +20,8 @@ pub(in crate::publish) struct Watching {
     /// Whether a zone may include other files than before.
     pub(in crate::publish) has_new_includes: bool,
     /// Zones whose file waits for its writer, and when they are tried again.
-    pub(in crate::publish) postponed: BTreeSet<Name>,
-    pub(in crate::publish) retry_postponed: Instant,
+    postponed: BTreeSet<Name>,
+    retry_at: Instant,
 }
 
 impl Watching {
@@ -30,8 +33,26 @@ impl Watching {
             included: BTreeMap::new(),
             has_new_includes: false,
             postponed: BTreeSet::new(),
-            retry_postponed: now,
+            retry_at: now,
         }
+    }
+
+    /// Notes a zone whose file waits for its writer.
+    pub(in crate::publish) fn postpone(&mut self, zone: &Name) {
+        if self.postponed.is_empty() {
+            self.retry_at = Instant::now() + BUSY_RETRY;
+        }
+        self.postponed.insert(zone.clone());
+    }
+
+    /// The zones whose file waited for its writer.
+    pub(in crate::publish) fn take_postponed(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.postponed)
+    }
+
+    /// When zones are to be tried again, if some wait.
+    pub(in crate::publish) fn retry_at(&self) -> Option<Instant> {
+        (!self.postponed.is_empty()).then_some(self.retry_at)
     }
 }
 
@@ -47,4 +68,16 @@ pub(in crate::publish) struct HeardChanges {
     /// Whether something came that the publisher's loop does not know of: soon to be looked at, or later.
     pub(in crate::publish) soon: bool,
     pub(in crate::publish) later: bool,
+}
+
+impl HeardChanges {
+    /// Everything is to be looked at soon.
+    pub(in crate::publish) fn look_at_all(&mut self) {
+        (self.everything, self.soon) = (true, true);
+    }
+
+    /// Whether something is to be looked at soon, or later, since it was last asked.
+    pub(in crate::publish) fn take_news(&mut self) -> (bool, bool) {
+        (std::mem::take(&mut self.soon), std::mem::take(&mut self.later))
+    }
 }

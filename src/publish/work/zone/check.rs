@@ -98,6 +98,7 @@ impl CheckContext {
             size,
             given_back,
             files_are_known,
+            looked: None,
         };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         run.look_into_state(entry);

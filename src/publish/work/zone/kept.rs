@@ -11,7 +11,7 @@ use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::settings::SerialRule;
 use crate::publish::source::scan::Found;
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::store::reading::{DamagedSteps, KeptError, Loaded};
+use crate::publish::state::store::reading::{DamagedSteps, KeptError, Loaded, of_looked};
 use crate::publish::state::version::header::Header;
 use crate::publish::state::version::record::Seen;
 use crate::publish::state::version::step::StepOrigin;
@@ -47,6 +47,7 @@ impl CheckRun<'_> {
             Ok(Some(found)) => {
                 entry.lost = false;
                 self.alarm_of_steps(found.damage, &found.header);
+                self.looked = found.value;
                 entry.kept_serial = Some(found.header.standing.serial);
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
@@ -172,7 +173,8 @@ impl CheckRun<'_> {
         else {
             return;
         };
-        match store.load(self.name) {
+        let looked = self.looked.take().and_then(|value| of_looked(&value, self.name));
+        match looked.map_or_else(|| store.load(self.name), Ok) {
             Ok(Loaded { zone, header: found, tolerated, damage }) => {
                 self.alarm_of_steps(damage, &found);
                 // What is wrong with its file says the verdict already; what a primary has is served in any case.

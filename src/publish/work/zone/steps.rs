@@ -42,6 +42,8 @@ pub(in crate::publish) struct CheckRun<'a> {
     pub(in crate::publish) given_back: &'a mut Option<GivenBack>,
     /// Whether the files of the reading are those that the state directory knows.
     pub(in crate::publish) files_are_known: bool,
+    /// What the look into the state directory found, if it is all that is kept of the zone.
+    pub(in crate::publish) looked: Option<Box<[u8]>>,
 }
 
 impl CheckRun<'_> {
