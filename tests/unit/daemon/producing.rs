@@ -151,7 +151,7 @@ fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
         assert_eq!(is_another, kept.is_none(), "held {is_held}, kept {kept:?}");
         assert!(names[5..].iter().all(|name| read.members[name].label == label_of(name, None)));
         // It is told once.
-        report.put(names[0].clone(), ZoneReport { records: 3, ..zone(Vec::new()) });
+        report.put(names[0].clone(), ZoneReport { records: 3, kept_serial: kept, ..zone(Vec::new()) });
         producing.note_left(&report);
         assert_eq!(next(&mut producing, &report), None);
     }
