@@ -52,7 +52,7 @@ pub use status::{
 };
 pub use text::{MOST_CHARACTERS, one_line, printable, printable_lines, without_numbers};
 pub use transfer::{
-    DivergedStatus, LastTransferStatus, NotifyStatus, PrimaryStatus, SecondaryStatus, TransferStatus,
-    WaitingStatus,
+    ContradictionStatus, DivergedStatus, LastTransferStatus, NotifyStatus, PrimaryStatus, SecondaryStatus,
+    TransferStatus, WaitingStatus,
 };
 pub use verdict::{MAX_REASONS, Verdict};

@@ -35,6 +35,9 @@ document! {
         /// ordered the whole zone.
         #[serde(default)]
         diverged: Option<DivergedStatus>,
+        /// A primary that has other content under one serial than the one that gave what is served, until a comparison says otherwise.
+        #[serde(default)]
+        contradiction: Option<ContradictionStatus>,
         /// The serial of the version that was refused, and is not asked for again.
         refused: Option<u32>,
         /// Since when a version is refused.
@@ -52,6 +55,16 @@ document! {
         serial: u32,
         /// When it was noticed.
         at: u64,
+    }
+
+    /// Two primaries that have other content under one serial.
+    ContradictionStatus {
+        /// The address and port of the one whose content is not served.
+        primary: String,
+        /// The one that gave what is served; `None` if that is no primary any more.
+        giver: Option<String>,
+        /// The serial.
+        serial: u32,
     }
 
     /// One primary.

@@ -94,6 +94,8 @@ pub struct TransferTotals {
     pub behind: u64,
     /// Of which a primary had other content under the serial that was served.
     pub diverged: u64,
+    /// Of which two primaries have other content under one serial.
+    pub contradicting: u64,
     /// Of which a version of a primary is refused.
     pub refused: u64,
     /// Zones of which a primary has a newer version than is served.

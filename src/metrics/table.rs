@@ -63,7 +63,7 @@ metrics! {
     ZONES Gauge "anyns_zones" ["state"] "Zones by state: loading, served, kept (an older version), refused, expired"
     ZONES_NOT_WELL Gauge "anyns_zones_not_well" [] "Zones that are not served in their newest version, or with faults"
     ZONES_NOT_KEPT Gauge "anyns_zones_not_kept" [] "Zones that are served in a version that is not in the state directory yet"
-    ZONES_TRANSFER Gauge "anyns_zones_transfer_faults" ["fault"] "Zones from primaries that are: empty (no version ever came), stale (no primary reached for longer than REFRESH), behind (the primary's serial went backwards), diverged (a primary had other content under the serial that was served), refused (a version of a primary is refused)"
+    ZONES_TRANSFER Gauge "anyns_zones_transfer_faults" ["fault"] "Zones from primaries that are: empty (no version ever came), stale (no primary reached for longer than REFRESH), behind (the primary's serial went backwards), diverged (a primary had other content under the serial that was served), contradicting (two primaries have other content under one serial), refused (a version of a primary is refused)"
     ZONES_BEHIND_PRIMARY Gauge "anyns_zones_behind_primary" [] "Zones of which a primary has a newer version than is served"
     ZONES_BEHIND_PRIMARY_FOR Gauge "anyns_zones_behind_primary_seconds" [] "How long the first of those zones has been so; 0 without one"
     ZONES_CANARY Gauge "anyns_zones_canary" ["state"] "Zones of which canaries have each version first: released (all secondaries may have the newest), trial, overdue (longer than it should take), halted; stopped: those that are halted because a canary became unhealthy; withheld: no version is there for the others"

@@ -48,6 +48,7 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
         ("stale", transfers.stale),
         ("behind", transfers.behind),
         ("diverged", transfers.diverged),
+        ("contradicting", transfers.contradicting),
         ("refused", transfers.refused),
     ] {
         family.row(&[fault], count);

@@ -95,7 +95,7 @@ pub use state::files::refused::path_of as refused_path;
 pub use state::store::history::{History, HistoryError, StepInfo, ZoneHistory};
 pub use state::tables::members::KeptMember;
 pub use state::tables::releases::{KeptRelease, KeptReleases, MissingReleases};
-pub use state::tables::timers::{KeptDivergence, ZoneTimers};
+pub use state::tables::timers::{KeptDivergence, KeptGiver, KeptLineage, KeptStanding, ZoneTimers};
 pub use state::version::step::StepOrigin;
 pub use state::version::step_source::StepSource;
 pub use state::version::tail::{Began, BeganReason};

@@ -1,6 +1,7 @@
 //! Differences at the seam of incremental transfers: served at once, durable, refused for a reason; beside the zone's file.
 
 use std::fs;
+use std::time::Duration;
 
 use anyns::publish::{
     Applied, ApplyError, Difference, Refused, Settings, SingleZone, StepSource, ZoneState, check,
@@ -10,8 +11,11 @@ use anyns::zone::{Place, RecordBatch, ZoneFault};
 
 use crate::reader::Reader;
 use crate::support::{Pop, name, replace, versioned, zone_text};
+use crate::wait::eventually;
 
 const ZONE: &str = "zones/a.example.zone";
+/// A file that was changed so long ago has rested: a later change shows in its times.
+const REST: Duration = Duration::from_millis(100);
 
 fn zone() -> Name {
     name("a.example.")
@@ -276,6 +280,10 @@ async fn a_zone_that_took_updates_and_comes_from_its_file_now_says_that_they_are
     let source = Some(StepSource::Update { key: name("upd.") });
     pop.handle().apply_from(&zone(), vec![step(5, 6, 3)], source.clone()).await.unwrap();
     assert!(pop.report().zones[&zone()].faults.is_empty());
+    // Of a file that has rested the next process knows what it gave, and does not read it.
+    let seed = pop.path("seed");
+    let has_rested = || seed.metadata().unwrap().modified().unwrap().elapsed().is_ok_and(|age| age > REST);
+    eventually("the file has rested", Duration::from_secs(10), has_rested).await;
     let told = "serial 6 is served, with the updates that led on from";
     pop.handle().reconfigure(from_file.clone()).await.unwrap();
     pop.wait_fault("a.example.", told).await;

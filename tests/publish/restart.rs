@@ -140,8 +140,15 @@ async fn what_a_newer_build_of_this_format_adds_is_passed_over_and_left() {
     pop.write(ZONE, &zone_text(5, 3));
     pop.start().await;
     let zone = name("a.example.");
-    let timers =
-        ZoneTimers { checked: Some(3), due: 5, failures: 7, saved: 9, diverged: None, forked: Some(3) };
+    let timers = ZoneTimers {
+        checked: Some(3),
+        due: 5,
+        failures: 7,
+        saved: 9,
+        diverged: None,
+        forked: Some(3),
+        lineage: None,
+    };
     assert!(pop.handle().keep_timers(vec![(zone.clone(), Some(timers))]).await);
     pop.wait_kept().await;
     pop.stop().await;

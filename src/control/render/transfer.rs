@@ -89,6 +89,14 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
         let text = format!("{} had other content under serial {}", diverged.primary, diverged.serial);
         add("diverged", format!("{text}, {}", moment(diverged.at, now)));
     }
+    if let Some(found) = &transfer.contradiction {
+        let than = found.giver.as_ref().map_or_else(
+            || "than is served here".to_owned(),
+            |giver| format!("than {giver}, whose version is served"),
+        );
+        let text = format!("{} has other content under serial {} {than}", found.primary, found.serial);
+        add("contradicting", format!("{text}; no differences are taken from it"));
+    }
     if let Some(serial) = transfer.refused {
         let since = transfer
             .refused_since

@@ -28,6 +28,7 @@ use crate::daemon::controller::Controller;
 use crate::daemon::deciding::Deciding;
 use crate::daemon::drain_file::DrainFile;
 use crate::daemon::error::DaemonError;
+use crate::daemon::order::Order;
 use crate::daemon::orders::order_state::OrderState;
 use crate::daemon::process::logged::Logged;
 use crate::daemon::process::parts::Parts;
@@ -40,7 +41,7 @@ use crate::daemon::reload::live::gate_settings;
 use crate::daemon::reload::reloads::Reloads;
 use crate::daemon::required::MissingZones;
 use crate::daemon::sources::{Ages, Sources};
-use crate::daemon::status::{Ordered, Reload, TransferSources};
+use crate::daemon::status::{Ordered, Reload, TransferSources, ZoneLoads};
 use crate::daemon::thread::Thread;
 use crate::daemon::transfers::transferring::Transferring;
 use crate::daemon::zone_control::ZoneControl;
@@ -84,67 +85,25 @@ fn start(
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
     let Logged { logging, export } = logged;
-    let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
-    let published = Arc::new(Published::default());
-    let counters = new_counters(&config);
-    let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
-    let answers = Arc::new(config.answer.clone());
-    let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
-    let feeding = start_feeding(&config, published.clone(), &serving)?;
-
-    let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
-    let mut load = serving.load();
-    let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
-    let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
-    let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
-
-    let (samples, dnstap) = start_samples(&config, &counters)?;
-    let (statistics, rssac002, loads) = start_statistics(&config, &counters, &published)?;
-    let transfers = TransferSources { loads, ..feeding.facts };
-    let decider = Beat::new("decide");
-    let decisions = Latest::new(Decision::default());
-    let decided = decisions.reader();
-    let (speaker, bgp) = start_speaker(&config, decided, decider.clone())?;
+    let started = Instant::now();
+    let answering = start_answering(&config, started)?;
+    let feeding = start_feeding(&config, answering.published.clone(), &answering.serving)?;
+    let observing = start_observing(&config, addresses, &answering.serving)?;
+    let recording = start_recording(&config, &answering)?;
+    let Announcing { speaker, bgp, decisions, decider } = start_announcing(&config)?;
+    let Answering { serving, published, counters, limits } = answering;
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
 
     let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
-    let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
-    let watched = watched.chain([decider.clone()]).collect();
-    let supervisor = Supervisor::new(orders.clone(), watched, speaker.control.lease());
+    let supervisor = supervise(&orders, &speaker, &decider);
+    let sources = fact_sources((&config, started), &serving, &feeding.zones, observing.facts);
     let fleet = Arc::new(config.fleet.clone());
     let ordered = Latest::new(Ordered { times: config.drain, fleet: fleet.clone(), ..Ordered::default() });
-    let reload = Latest::new(Reload::default());
     let reader = ordered.reader();
-    let sources = Sources {
-        report: feeding.zones.publisher.report(),
-        serve: serving.watch(),
-        serve_facts: Latest::new(serve::Facts::default()),
-        addresses: lost_addresses,
-        host,
-        zones,
-        told: 0,
-        catalogs: feeding.zones.catalogs.facts(),
-        missing: MissingZones::default(),
-        ages: Ages::new(config.health.interval, config.health.timeout, started),
-        health,
-    };
-    let reload = Arc::new(reload);
-    let told = DecisionReaders {
-        serve_facts: sources.serve_facts.reader(),
-        ordered: ordered.reader(),
-        reload: reload.reader(),
-        statistics: sources.health.statistics.clone(),
-        checks: fact_checks(&sources),
-    };
-    let own = vec![decider.clone(), logs.beat()];
-    let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
-    let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
-    let exporting: Vec<Beat> = export.iter().map(Export::beat).collect();
-    let beats = [own, feeding.beats, health_beats, host_beats, speaker.beats.clone(), serving.beats()]
-        .into_iter()
-        .chain([sampling, counting, exporting])
-        .flatten()
-        .collect();
+    let reload = Arc::new(Latest::new(Reload::default()));
+    let own = vec![decider.clone(), logging.logs.beat()];
+    let exporting = export.iter().map(Export::beat).collect();
+    let (speaking, workers) = (speaker.beats.clone(), serving.beats());
     let reported = Reported {
         started,
         config: &config,
@@ -153,61 +112,59 @@ fn start(
         counters: &counters,
         speaker: &speaker,
         host: &sources.host,
-        logs,
+        logs: &logging.logs,
         limits: limits.clone(),
-        told,
-        transfers,
-        published: published.clone(),
-        samples: samples.map(|(_, reports)| reports),
-        rssac002: statistics.map(|(_, trouble)| trouble),
+        told: DecisionReaders {
+            serve_facts: sources.serve_facts.reader(),
+            ordered: ordered.reader(),
+            reload: reload.reader(),
+            statistics: sources.health.statistics.clone(),
+            checks: fact_checks(&sources),
+        },
+        transfers: TransferSources { loads: recording.loads, ..feeding.facts },
+        published,
+        samples: recording.samples,
+        rssac002: recording.trouble,
         exported: export.as_ref().map(Export::counts),
-        beats,
+        beats: [own, feeding.beats, observing.beats, speaking, workers, recording.beats, exporting].concat(),
     };
     let (control, web) = start_control(server, reported)?;
-    let required = Arc::new(config.required.iter().cloned().collect());
-    let policy = Policy::new(config.policy, config.service_addresses.clone());
-    let drain_file = DrainFile::new(&config.publish);
     let publisher = feeding.zones.publisher.clone();
-    let controller = Controller {
-        configured: Configured {
-            file,
-            reload,
-            reloads: Reloads::default(),
-            restart: Vec::new(),
-            tls_files: serving.tls_files(),
-            limits,
-            log_level,
-            fleet,
-            config,
-        },
-        orders: OrderState::new(received, calls, drain_file, Instant::now()),
-        zones: feeding.zones,
-        deciding: Deciding {
-            required,
-            policy,
-            sources,
-            routes: speaker.status.clone(),
-            gate: speaker.control.clone(),
-            bgp,
-            decisions,
-            ordered,
-            beat: decider.clone(),
-        },
+    let deciding = Deciding {
+        required: Arc::new(config.required.iter().cloned().collect()),
+        policy: Policy::new(config.policy, config.service_addresses.clone()),
+        sources,
+        routes: speaker.status.clone(),
+        gate: speaker.control.clone(),
+        bgp,
+        decisions,
+        ordered,
+        beat: decider,
     };
-    let decide = Thread::start("decide", CancellationToken::new(), move || async move {
-        let mut controller = controller;
-        keep_running(&decider, &mut controller, async |controller| controller.run().await).await;
-    })?;
+    let drain_file = DrainFile::new(&config.publish);
+    let configured = Configured {
+        file,
+        reload,
+        reloads: Reloads::default(),
+        restart: Vec::new(),
+        tls_files: serving.tls_files(),
+        limits,
+        log_level: logging.level.clone(),
+        fleet,
+        config,
+    };
+    let order_state = OrderState::new(received, calls, drain_file, Instant::now());
+    let controller = Controller { configured, orders: order_state, zones: feeding.zones, deciding };
     Ok(Parts {
-        decide,
+        decide: start_deciding(controller)?,
         orders,
         speaker,
-        health: health_thread,
-        host: host_thread,
+        health: observing.health,
+        host: observing.host,
         control,
         web,
-        dnstap,
-        rssac002,
+        dnstap: recording.dnstap,
+        rssac002: recording.rssac002,
         serving,
         publisher,
         transferring: feeding.transferring,
@@ -218,6 +175,23 @@ fn start(
         ordered: reader,
         supervisor,
     })
+}
+
+/// What answers queries, and what it shares with other parts.
+struct Answering {
+    serving: Serving,
+    published: Arc<Published>,
+    counters: Counters,
+    limits: Arc<Limits>,
+}
+
+/// Opens the sockets and starts the workers.
+fn start_answering(config: &Config, started: Instant) -> Result<Answering, DaemonError> {
+    let (published, counters) = (Arc::new(Published::default()), new_counters(config));
+    let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
+    let answers = Arc::new(config.answer.clone());
+    let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
+    Ok(Answering { serving, published, counters, limits })
 }
 
 /// What counts queries: with samples and daily statistics where these are asked for.
@@ -274,6 +248,30 @@ fn start_feeding(
     Ok(Feeding { zones, transferring, catalogs: catalogs_thread, canaries: canaries_thread, facts, beats })
 }
 
+/// The threads that write down what is answered, where that is asked for.
+struct Recording {
+    dnstap: Option<Thread>,
+    rssac002: Option<Thread>,
+    /// What becomes of samples.
+    samples: Option<SampleReports>,
+    /// Why daily statistics are not written.
+    trouble: Option<Reader<Option<String>>>,
+    /// Where versions of the zone of the service are told.
+    loads: Option<ZoneLoads>,
+    beats: Vec<Beat>,
+}
+
+/// Starts the threads that write samples and daily statistics.
+fn start_recording(config: &Config, answering: &Answering) -> Result<Recording, DaemonError> {
+    let Answering { counters, published, .. } = answering;
+    let (sampling, dnstap) = start_samples(config, counters)?;
+    let (counting, rssac002, loads) = start_statistics(config, counters, published)?;
+    let (sampling, samples) = sampling.unzip();
+    let (counting, trouble) = counting.unzip();
+    let beats = sampling.into_iter().chain(counting).collect();
+    Ok(Recording { dnstap, rssac002, samples, trouble, loads, beats })
+}
+
 /// A heartbeat and what becomes of samples, and the thread; nothing where none are taken.
 type Samples = (Option<(Beat, SampleReports)>, Option<Thread>);
 
@@ -303,6 +301,62 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
         return Ok(None);
     }
     Ok(Some(ServiceAddresses::ensure(&addresses, config.install_addresses).await?))
+}
+
+/// The threads that find out how this POP is, and what they find out.
+struct Observing {
+    health: Thread,
+    host: Thread,
+    facts: ObservedFacts,
+    beats: Vec<Beat>,
+}
+
+/// What is observed of this POP.
+struct ObservedFacts {
+    health: health::Health,
+    host: HostFacts,
+    lost_addresses: Option<LostAddresses>,
+    /// The zones to probe.
+    zones: Latest<Arc<dyn ServedZones>>,
+}
+
+/// Starts the threads that probe this POP and look at its host.
+fn start_observing(
+    config: &Config,
+    addresses: Option<&ServiceAddresses>,
+    serving: &Serving,
+) -> Result<Observing, DaemonError> {
+    let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
+    let mut load = serving.load();
+    let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
+    let (health_thread, health, health_beats) = start_health(config, zones.reader(), look)?;
+    let (host_thread, lost_addresses, host, host_beats) = start_host(config, addresses, serving, &health)?;
+    let facts = ObservedFacts { health, host, lost_addresses, zones };
+    let beats = [health_beats, host_beats].concat();
+    Ok(Observing { health: health_thread, host: host_thread, facts, beats })
+}
+
+/// The facts that the deciding task goes by.
+fn fact_sources(
+    (config, started): (&Config, Instant),
+    serving: &Serving,
+    zone_control: &ZoneControl,
+    observed: ObservedFacts,
+) -> Sources {
+    let ObservedFacts { health, host, lost_addresses, zones } = observed;
+    Sources {
+        report: zone_control.publisher.report(),
+        serve: serving.watch(),
+        serve_facts: Latest::new(serve::Facts::default()),
+        addresses: lost_addresses,
+        host,
+        zones,
+        told: 0,
+        catalogs: zone_control.catalogs.facts(),
+        missing: MissingZones::default(),
+        ages: Ages::new(config.health.interval, config.health.timeout, started),
+        health,
+    }
 }
 
 /// Starts the thread that probes.
@@ -359,6 +413,23 @@ fn start_host(
     Ok((thread, lost, facts, beats))
 }
 
+/// The speaker, and what the deciding task tells it.
+struct Announcing {
+    speaker: Speaker,
+    /// Changes the BGP speaker, if there is one.
+    bgp: Option<BgpControl>,
+    decisions: Latest<Decision>,
+    /// The beat of the deciding task, which renews the lease.
+    decider: Beat,
+}
+
+/// Starts the speaker, which announces nothing before the first decision.
+fn start_announcing(config: &Config) -> Result<Announcing, DaemonError> {
+    let (decider, decisions) = (Beat::new("decide"), Latest::new(Decision::default()));
+    let (speaker, bgp) = start_speaker(config, decisions.reader(), decider.clone())?;
+    Ok(Announcing { speaker, bgp, decisions, decider })
+}
+
 fn start_speaker(
     config: &Config,
     decided: Reader<Decision>,
@@ -373,5 +444,20 @@ fn start_speaker(
             let control = driver.control();
             (route::start(driver, settings, decided, decider)?, Some(control))
         }
+    })
+}
+
+/// Supervises the tasks without which nothing decides or announces.
+fn supervise(orders: &handoff::Queue<Order>, speaker: &Speaker, decider: &Beat) -> Supervisor {
+    let gate = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
+    let watched = gate.chain([decider.clone()]).collect();
+    Supervisor::new(orders.clone(), watched, speaker.control.lease())
+}
+
+/// Starts the deciding task.
+fn start_deciding(mut controller: Controller) -> Result<Thread, DaemonError> {
+    let beat = controller.deciding.beat.clone();
+    Thread::start("decide", CancellationToken::new(), move || async move {
+        keep_running(&beat, &mut controller, async |controller| controller.run().await).await;
     })
 }

@@ -87,25 +87,9 @@ impl Transferring {
         serving.hand_other_messages(Box::new(SecondaryIntake(handle.clone())));
         let updates = updates(transfers.updates.clone(), (publisher, published), handle.clone());
         let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
-        let primary = match transfers.sends() {
-            true => {
-                let history = publisher.history();
-                let (settings, source) = (
-                    transfers.primary.clone(),
-                    Arc::new(ServedVersions {
-                        published: published.clone(),
-                        history,
-                        versions: versions.clone(),
-                    }),
-                );
-                // On a thread without a runtime: it starts one of its own.
-                let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
-                let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
-                let started = start.join().map_err(lost)?;
-                Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))
-            }
-            false => None,
-        };
+        let (published, versions) = (published.clone(), versions.clone());
+        let served = ServedVersions { published, history: publisher.history(), versions };
+        let primary = start_primary(transfers, served, receivers)?;
         let mut beats = vec![secondary.beat()];
         let notifies = match &primary {
             Some(primary) => {
@@ -126,16 +110,7 @@ impl Transferring {
         let sources = TransferSources {
             news: Some(news),
             seen: primary.as_ref().map(|primary| primary.seen()),
-            outward: OutwardSources {
-                targets: primary.as_ref().map(|primary| primary.targets()),
-                sent: primary.as_ref().map(|primary| primary.counts()).unwrap_or_default(),
-                updates: updates.counts(),
-                bad_signatures: [
-                    ("request", primary.as_ref().map(|primary| primary.bad_signatures()).unwrap_or_default()),
-                    ("notify", handle.bad_signatures()),
-                    ("update", updates.bad_signatures()),
-                ],
-            },
+            outward: outward_sources(primary.as_deref(), &handle, &updates),
             delayed: delayed.clone(),
             catalogs: None,
             canaries: None,
@@ -251,6 +226,41 @@ fn elsewhere(before: &SecondarySettings, now: &publish::Settings) -> BTreeSet<Na
     let with_file = now.zones.iter().filter(|zone| zone.file.is_some()).map(|zone| &zone.name);
     let names = with_file.chain(&now.databases);
     names.filter(|name| came.contains(name) && !now.transferred.contains(*name)).cloned().collect()
+}
+
+/// Starts what serves transfers, where there are secondaries.
+fn start_primary(
+    transfers: &Transfers,
+    served: ServedVersions,
+    receivers: Receivers,
+) -> Result<Option<Arc<Primary>>, DaemonError> {
+    if !transfers.sends() {
+        return Ok(None);
+    }
+    let (settings, source) = (transfers.primary.clone(), Arc::new(served));
+    // On a thread without a runtime: it starts one of its own.
+    let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
+    let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
+    let started = start.join().map_err(lost)?;
+    Ok(Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?)))
+}
+
+/// What the status tells of secondaries, and of messages whose signature is wrong.
+fn outward_sources(
+    primary: Option<&Primary>,
+    secondary: &SecondaryHandle,
+    updates: &UpdateService,
+) -> OutwardSources {
+    OutwardSources {
+        targets: primary.map(Primary::targets),
+        sent: primary.map(Primary::counts).unwrap_or_default(),
+        updates: updates.counts(),
+        bad_signatures: [
+            ("request", primary.map(Primary::bad_signatures).unwrap_or_default()),
+            ("notify", secondary.bad_signatures()),
+            ("update", updates.bad_signatures()),
+        ],
+    }
 }
 
 /// Starts what serves versions when their time has come.

@@ -3,7 +3,7 @@
 //! Zones to serve and to serve no longer flow in, snapshots flow out. A change of the snapshot costs time (it copies what the
 //! changed zones share a leaf with), so that changes which come close together become one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ pub(in crate::publish) struct Publication {
     pub(in crate::publish) verify: Verify,
     /// Whether a zone is not served that was, or for another reason than before.
     pub(in crate::publish) has_new_absences: bool,
-    added: Vec<Arc<Zone>>,
-    removed: Vec<Name>,
+    /// What waits, by zone: a version that is to be served, or `None` where it is to be served no longer.
+    changes: BTreeMap<Name, Option<Arc<Zone>>>,
     /// The zones below them that are to be looked at when they are published.
     below: Vec<ZonesBelow>,
     /// The zones that are to be looked at, because the ones above them are published.
@@ -43,8 +43,7 @@ impl Publication {
             published,
             verify,
             has_new_absences: false,
-            added: Vec::new(),
-            removed: Vec::new(),
+            changes: BTreeMap::new(),
             below: Vec::new(),
             delegations: Delegations::default(),
             paid: Instant::now(),
@@ -53,20 +52,19 @@ impl Publication {
 
     /// A version is to be served, which may change the delegations to these zones.
     pub(in crate::publish) fn add(&mut self, zone: Arc<Zone>, below: ZonesBelow) {
-        self.added.push(zone);
+        self.changes.insert(zone.origin().clone(), Some(zone));
         self.below.push(below);
     }
 
-    /// A zone is to be served no longer.
+    /// A zone is to be served no longer, nor a version of it that waits.
     pub(in crate::publish) fn remove(&mut self, zone: Name) {
         self.below.push(ZonesBelow::all(zone.clone()));
-        self.removed.push(zone);
+        self.changes.insert(zone, None);
     }
 
     /// When to call [`flush`](Self::flush), if something waits.
     pub(in crate::publish) fn due(&self) -> Option<Instant> {
-        let waits = !self.added.is_empty() || !self.removed.is_empty();
-        waits.then(|| self.paid.checked_sub(ADVANCE).unwrap_or(self.paid))
+        (!self.changes.is_empty()).then(|| self.paid.checked_sub(ADVANCE).unwrap_or(self.paid))
     }
 
     /// Publishes what waits; where many changes come in a row, it waits a little for more.
@@ -78,14 +76,17 @@ impl Publication {
 
     /// Publishes what waits.
     pub(in crate::publish) fn flush(&mut self) {
-        let (added, removed) = (std::mem::take(&mut self.added), std::mem::take(&mut self.removed));
-        if added.is_empty() && removed.is_empty() {
+        let changes = std::mem::take(&mut self.changes);
+        if changes.is_empty() {
             return;
         }
+        let removed: Vec<Name> =
+            changes.iter().filter(|(_, zone)| zone.is_none()).map(|(name, _)| name.clone()).collect();
+        let added = changes.values().flatten().cloned();
         let (start, span) = (Instant::now(), CpuSpan::begin());
-        self.published.store(self.published.load().with_changes(added.iter().cloned(), &removed));
+        self.published.store(self.published.load().with_changes(added, &removed));
         self.delegations.add(std::mem::take(&mut self.below));
-        self.verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
+        self.verify.changed(changes.keys());
         self.paid = paid(self.paid, start, span.elapsed());
     }
 
@@ -132,6 +133,40 @@ fn paid(paid: Instant, start: Instant, took: Duration) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::publish::Settings;
+    use crate::telemetry::pulse::Pulse;
+    use crate::wire::RecordType;
+    use crate::zone::{Place, Record, ZoneBuilder};
+
+    fn zone(origin: &Name) -> Arc<Zone> {
+        let mut builder = ZoneBuilder::new(origin.clone());
+        let mut push = |record_type, rdata: &[u8]| {
+            let record = Record { owner: origin.clone(), record_type, ttl: 60, rdata: rdata.into() };
+            builder.push(record, Place::default());
+        };
+        push(RecordType::SOA, &[&[0, 0, 0, 0, 0, 1][..], &[0; 16]].concat());
+        push(RecordType::NS, b"\x02ns\0");
+        Arc::new(builder.finish().unwrap())
+    }
+
+    #[test]
+    fn of_changes_of_one_zone_that_wait_the_last_counts() {
+        let (published, pulse) = (Arc::<Published>::default(), Arc::new(Pulse::new(1)));
+        let verify = Verify::new(&Settings::default(), published.clone(), Arc::default(), pulse);
+        let mut publication = Publication::new(published.clone(), verify);
+        let [gone, back] = ["gone.example.", "back.example."].map(|name| name.parse::<Name>().unwrap());
+        publication.add(zone(&gone), ZonesBelow::default());
+        publication.remove(gone.clone());
+        publication.remove(back.clone());
+        publication.add(zone(&back), ZonesBelow::default());
+        publication.flush();
+        let served = published.load();
+        assert_eq!([served.zone(&gone).is_some(), served.zone(&back).is_some()], [false, true]);
+        publication.remove(back.clone());
+        publication.flush();
+        assert!(published.load().zone(&back).is_none());
+        assert_eq!(publication.due(), None);
+    }
 
     /// How many of so many changes, one each millisecond, have to wait when each snapshot takes so long.
     fn waiting(changes: u32, took: Duration) -> u32 {

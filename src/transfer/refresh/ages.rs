@@ -1,6 +1,6 @@
 //! How old what is served may become, and how old it is over restarts (RFC 1035 section 3.3.13).
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{at_unix, unix_seconds};
 use crate::publish::ZoneTimers as Saved;
@@ -27,7 +27,20 @@ impl Refresh {
             _ => self.checked.map(unix_seconds),
         };
         let due = wall.saturating_add(wait.as_secs());
-        Saved { checked, due, failures: self.failures, saved: wall, diverged: None, forked: self.forked() }
+        Saved {
+            checked,
+            due,
+            failures: self.failures,
+            saved: wall,
+            diverged: None,
+            forked: self.forked(),
+            lineage: None,
+        }
+    }
+
+    /// When what is served expires, or has expired.
+    pub fn expires(&self) -> Option<Instant> {
+        self.expires.filter(|_| self.served.is_some())
     }
 
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
@@ -45,6 +58,9 @@ impl Refresh {
         };
         self.checked = saved.checked.and_then(at_unix);
         self.restore_forked(saved.forked);
+        if saved.lineage.is_none() {
+            self.lineage.believe_all();
+        }
         // All zones start at once; no primary is to be asked about all of them at once. What has expired does not wait.
         let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
         self.due = if self.is_expired(now) { now.instant } else { now.instant + spread };

@@ -15,14 +15,20 @@ impl Refresh {
         self.seen.note(primary, serial);
         let is_older = self.served.is_some_and(|served| served.serial.is_after(serial));
         if is_older && self.seen.has_fallen(primary) {
-            self.seen.set_forked(primary);
+            self.set_forked(primary);
         }
     }
 
     /// It is proven that these had an older version after the one that is served.
     pub(super) fn note_forked(&mut self, primary: usize, others: impl Iterator<Item = usize>) {
+        self.set_forked(primary);
+        others.for_each(|other| self.set_forked(other));
+    }
+
+    /// Also over a restart: then it has not given what is served.
+    fn set_forked(&mut self, primary: usize) {
         self.seen.set_forked(primary);
-        others.for_each(|other| self.seen.set_forked(other));
+        self.lineage.forget(primary);
     }
 
     /// Whether what is served is not in the history of this primary.

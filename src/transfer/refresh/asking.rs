@@ -76,6 +76,12 @@ impl Asking {
         is_due
     }
 
+    /// Whether one of these has answered with the served serial, or a later one.
+    pub(super) fn has_answer_of(&self, served: Option<Serial>, is_one: impl Fn(usize) -> bool) -> bool {
+        let is_older = |serial: Serial| served.is_some_and(|served| served.is_after(serial));
+        self.answers.iter().any(|(primary, serial)| is_one(*primary) && !is_older(*serial))
+    }
+
     /// Whether each that was asked has told a serial.
     pub(super) fn have_all_answered(&self) -> bool {
         self.answers.len() == self.asked.len()
@@ -86,12 +92,18 @@ impl Asking {
         self.pending.is_empty()
     }
 
-    /// What it says; `is_newer` tells whether a serial is worth a transfer.
-    pub(super) fn verdict(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> RoundResult {
+    /// What it says; `is_newer` tells whether a serial is worth a transfer, `has_served` who gives differences to what is served.
+    pub(super) fn verdict(
+        &self,
+        served: Option<Serial>,
+        is_newer: impl Fn(Serial) -> bool,
+        has_served: impl Fn(usize) -> bool,
+    ) -> RoundResult {
         let mut newer: Vec<(usize, Serial)> =
             self.answers.iter().filter(|(_, serial)| is_newer(*serial)).copied().collect();
-        // Serials that cannot be compared (RFC 1982) stay in the order of the primaries.
-        newer.sort_by_key(|(primary, _)| *primary);
+        // Of equal serials, and of those that cannot be compared (RFC 1982), first the ones that cost differences alone, then in the order of
+        // the primaries.
+        newer.sort_by_key(|(primary, _)| (!has_served(*primary), *primary));
         newer.sort_by(|a, b| b.1.compare(a.1).unwrap_or(std::cmp::Ordering::Equal));
         if !newer.is_empty() {
             return RoundResult::Newer(newer.into_iter().map(|(primary, _)| primary).collect());

@@ -3,12 +3,35 @@
 use std::time::Duration;
 
 use super::settings::Bounds;
+use super::status::Status;
 use super::{Now, Refresh};
 
 /// Over how long the zones of a primary that was silent are asked for again.
 const WAKE_SPREAD: Duration = Duration::from_secs(30);
 
 impl Refresh {
+    /// The facts.
+    pub fn status(&self, now: Now) -> Status {
+        // One that no primary has any more is nobody's concern.
+        let refused = self.refused.last_of(self.seen.all());
+        Status {
+            serial: self.served.map(|soa| soa.serial),
+            phase: self.phase(),
+            due: self.due,
+            checked: self.checked,
+            expires: self.expires(),
+            stale_since: self.stale_since(now),
+            failing_since: self.failing_since,
+            failures: self.failures,
+            seen: self.seen.all().to_vec(),
+            behind: self.behind_now(),
+            silent: self.silent(now),
+            contradiction: self.lineage.contradiction(),
+            refused,
+            refused_since: refused.and_then(|_| self.refused.since()),
+        }
+    }
+
     /// Whether the last attempts brought a version, or the word that there is none.
     pub fn is_failing(&self) -> bool {
         self.failures > 0

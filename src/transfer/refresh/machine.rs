@@ -2,15 +2,16 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::publish::{Force, ZoneTimers as Saved};
+use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
 use super::asking::{Asking, RoundResult};
+use super::lineage::{Lineage, TransferTurn};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
-use super::status::{Behind, Phase, Status};
+use super::status::{Behind, Phase};
 use super::told::{Another, ToldSerials};
 use super::{Action, Now, Order, Transferred};
 
@@ -20,7 +21,7 @@ pub(super) const JITTER: f64 = 0.1;
 const MOST_DOUBLINGS: u32 = 16;
 
 /// One secondary zone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refresh {
     pub(super) bounds: Bounds,
     pub(super) served: Option<Soa>,
@@ -32,10 +33,16 @@ pub struct Refresh {
     pub(super) failing_since: Option<SystemTime>,
     pub(super) failures: u32,
     pub(super) seen: ToldSerials,
+    /// Who has what is served.
+    pub(super) lineage: Lineage,
+    /// Since when there is a newer version, but not at a primary that has what is served.
+    pub(super) waits_since: Option<Instant>,
+    /// When a zone came whole last because the serial of a primary went backwards.
+    pub(super) forked_whole_at: Option<Instant>,
     pub(super) behind: Option<Behind>,
     pub(super) refused: RefusedVersions,
     /// Whether the whole zone is wanted whatever its serial.
-    is_forced: bool,
+    pub(super) is_forced: bool,
     /// Whether a transfer of this round was not begun: then an order stays one.
     is_put_off: bool,
     /// Whether a NOTIFY began what is under way.
@@ -88,6 +95,9 @@ impl Refresh {
             failing_since: None,
             failures: 0,
             seen: ToldSerials::new(primaries),
+            lineage: Lineage::new(primaries, now.instant),
+            waits_since: None,
+            forked_whole_at: None,
             behind: None,
             refused: RefusedVersions::default(),
             is_forced: false,
@@ -107,11 +117,6 @@ impl Refresh {
             (None, _) => {}
         }
         refresh
-    }
-
-    /// When what is served expires, or has expired.
-    pub fn expires(&self) -> Option<Instant> {
-        self.expires.filter(|_| self.served.is_some())
     }
 
     /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
@@ -141,31 +146,14 @@ impl Refresh {
         self.served.is_some() && self.expires.is_some_and(|expires| expires <= now.instant)
     }
 
-    /// The facts.
-    pub fn status(&self, now: Now) -> Status {
-        let phase = match &self.step {
+    /// What it is doing.
+    pub(super) fn phase(&self) -> Phase {
+        match &self.step {
             Step::Idle => Phase::Idle,
             Step::Asking(_) => Phase::Asking,
             Step::Transferring { primary, from, .. } => {
                 Phase::Transferring { primary: *primary, whole: from.is_none() }
             }
-        };
-        // One that no primary has any more is nobody's concern.
-        let refused = self.refused.last_of(self.seen.all());
-        Status {
-            serial: self.served.map(|soa| soa.serial),
-            phase,
-            due: self.due,
-            checked: self.checked,
-            expires: self.expires(),
-            stale_since: self.stale_since(now),
-            failing_since: self.failing_since,
-            failures: self.failures,
-            seen: self.seen.all().to_vec(),
-            behind: self.behind_now(),
-            silent: self.silent(now),
-            refused,
-            refused_since: refused.and_then(|_| self.refused.since()),
         }
     }
 
@@ -198,6 +186,7 @@ impl Refresh {
             (Some(hint), Some(primary))
                 if self.refused.is_empty()
                     && !(self.doubts_hints || self.may_be_another(primary))
+                    && self.gives_differences(primary)
                     && self.is_wanted(hint) =>
             {
                 self.transfer(primary, served, (None, None))
@@ -215,6 +204,7 @@ impl Refresh {
         }
         self.refused.clear();
         self.is_forced |= order == Order::Retransfer;
+        self.note_order();
         self.begin_round()
     }
 
@@ -225,6 +215,7 @@ impl Refresh {
             self.note_told(primary, serial);
         }
         let is_wanted = serial.is_some_and(|serial| self.is_wanted(serial));
+        let grace = self.grace_after(primary);
         let Step::Asking(asking) = &mut self.step else { return None };
         if !asking.take(primary, serial) {
             return None;
@@ -233,8 +224,9 @@ impl Refresh {
         if asking.is_complete() {
             return self.judge(now);
         }
-        if is_wanted && asking.grace.is_none() {
-            asking.grace = Some(now.instant + self.bounds.grace);
+        if is_wanted {
+            let until = now.instant + grace;
+            asking.grace = Some(asking.grace.map_or(until, |known| known.min(until)));
         }
         None
     }
@@ -250,13 +242,7 @@ impl Refresh {
         }
         match end {
             Transferred::Served(soa) => {
-                let was_another = self.is_forked(primary) || self.has_come_up();
-                self.seen.note(primary, soa.serial);
-                self.served = Some(soa);
-                if from.is_none() && was_another {
-                    // What is served is in its history, and in that of all who have that.
-                    self.seen.set_all_forked(false);
-                }
+                self.note_given(now, (primary, from.is_none()), soa);
                 self.refused.clear();
                 self.doubts_hints = false;
                 self.is_newer_told = false;
@@ -301,11 +287,16 @@ impl Refresh {
     /// What is served has changed by another way than a transfer, or is gone.
     pub fn serves(&mut self, now: Now, served: Option<Soa>) {
         self.served = served;
-        // What was refused, or behind, was so beside another version.
+        // What was refused, or behind, was so beside another version; but for what is proven of the primaries.
         self.refused.clear();
-        self.behind = None;
-        if served.is_none() {
-            self.seen.set_all_forked(false);
+        self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
+        self.waits_since = None;
+        match served {
+            Some(_) => self.lineage.served_otherwise(),
+            None => {
+                self.lineage.clear();
+                self.seen.set_all_forked(false);
+            }
         }
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
@@ -317,6 +308,7 @@ impl Refresh {
     /// what is under way must not be told any more.
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
         self.change_told(primaries);
+        (self.lineage, self.waits_since) = (Lineage::new(primaries, now.instant), None);
         (self.step, self.again) = (Step::Idle, None);
         (self.is_forced, self.is_put_off, self.due) = (false, false, now.instant);
         self.doubts_hints = false;
@@ -352,14 +344,8 @@ impl Refresh {
         from: Option<Serial>,
         (others, told): (Option<Vec<usize>>, Option<Serial>),
     ) -> Option<Action> {
-        let force = match (self.is_forced, self.is_listed_again) {
-            (true, _) => Force::Order,
-            (false, true) => Force::Anew,
-            (false, false) if self.is_forked(primary) || self.has_come_up() => Force::Forked,
-            (false, false) => Force::No,
-        };
-        // Differences to the serial that is served may be those of another zone.
-        let from = from.filter(|_| force == Force::No);
+        let (force, gives_differences) = (self.force_of(primary), self.gives_differences(primary));
+        let from = from.filter(|_| gives_differences);
         self.step = Step::Transferring { primary, from, others, told };
         Some(Action::Transfer { primary, from, force })
     }
@@ -374,7 +360,9 @@ impl Refresh {
     fn judge(&mut self, now: Now) -> Option<Action> {
         let Step::Asking(asking) = &self.step else { return None };
         let served = self.served.map(|soa| soa.serial);
-        let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
+        let has_served = |primary| self.lineage.has_served(primary);
+        let verdict = asking.verdict(served, |serial| self.is_wanted(serial), has_served);
+        let has_giver = asking.has_answer_of(served, has_served);
         let is_answered = asking.is_answered(served, |serial| self.is_wanted(serial));
         let others = asking.others(self.seen.count());
         let same = self.another_under(asking, served);
@@ -388,19 +376,30 @@ impl Refresh {
         match verdict {
             RoundResult::Newer(mut primaries) => {
                 let first = primaries.remove(0);
-                let told = self.seen.of(first);
-                self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
+                match self.turn_of(first, (&others, has_giver), now) {
+                    TransferTurn::Now => {
+                        let told = self.seen.of(first);
+                        self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
+                    }
+                    TransferTurn::AfterOthers(until) => self.ask_more(others, Some(until)),
+                    TransferTurn::Later(until) => self.put_off(until, now),
+                }
             }
             RoundResult::Fresh => match same {
-                Some(Another::Wanted(primary)) => {
-                    self.transfer(primary, None, (Some(Vec::new()).filter(|_| others.is_empty()), None))
-                }
-                Some(Another::Refused) if !others.is_empty() => self.ask_more(others),
+                Some(Another::Wanted(primary)) => match self.fork_pause(now) {
+                    Some(until) => self.put_off(until, now),
+                    None => {
+                        self.transfer(primary, None, (Some(Vec::new()).filter(|_| others.is_empty()), None))
+                    }
+                },
+                Some(Another::Refused) if !others.is_empty() => self.ask_more(others, None),
                 Some(Another::Refused) => self.failed(now),
                 None => self.confirmed(now, others.is_empty()),
             },
             // One primary was asked alone: what it does not know the others may.
-            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
+            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => {
+                self.ask_more(others, None)
+            }
             RoundResult::Behind(primary, serial)
                 if have_all_answered && self.is_listed_again && !self.refused.contains(serial) =>
             {
@@ -419,8 +418,9 @@ impl Refresh {
         }
     }
 
-    fn ask_more(&mut self, primaries: Vec<usize>) -> Option<Action> {
+    fn ask_more(&mut self, primaries: Vec<usize>, until: Option<Instant>) -> Option<Action> {
         let Step::Asking(asking) = &mut self.step else { return None };
+        asking.grace = asking.grace.or(until);
         asking.ask_more(&primaries);
         Some(Action::AskSoa(primaries))
     }
@@ -437,9 +437,16 @@ impl Refresh {
         self.transfer(primary, from, (Some(others), told))
     }
 
+    /// Ends a round that found a version which is not transferred before this time.
+    fn put_off(&mut self, until: Instant, now: Now) -> Option<Action> {
+        // A NOTIFY, which may come under a false address, makes no pause longer.
+        self.due = if self.is_hinted { self.due.min(until) } else { until };
+        self.end(now)
+    }
+
     /// What is served is the newest, for all that those know who were asked.
     fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
-        (self.failures, self.failing_since, self.behind) = (0, None, None);
+        (self.failures, self.failing_since, self.behind, self.waits_since) = (0, None, None, None);
         (self.is_forced, self.is_put_off, self.is_listed_again) = (false, false, false);
         self.is_answered = true;
         if let Some(soa) = self.served {

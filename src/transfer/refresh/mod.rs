@@ -24,6 +24,10 @@
 //! there: its next version with the serial that is served, or a later one, is transferred whole. Differences to a serial that is
 //! another version there would make a mixture of both.
 //!
+//! Differences are taken only from a primary that is proven to have what is served: it gave that, or was compared with it. Of equal
+//! serials such a one is preferred, and waited for a little; from any other one a newer version comes whole. Which primary is to be
+//! compared next is a fact beside the rounds ([`Refresh::comparison`]), whose result is told to [`Refresh::compared`].
+//!
 //! Events and the time flow in, an [`Action`] flows out: at most one, and none while one is under way. No I/O, no clock of its own;
 //! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
 //! ([`Refresh::status`]); it never takes a zone out of service.
@@ -32,6 +36,7 @@ mod again;
 mod ages;
 mod another;
 mod asking;
+mod differences;
 mod facts;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_forked.rs"]
@@ -39,6 +44,10 @@ mod forked_tests;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_hints.rs"]
 mod hints_tests;
+mod lineage;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_lineage.rs"]
+mod lineage_tests;
 mod machine;
 mod refused;
 #[cfg(test)]
@@ -59,6 +68,7 @@ use crate::wire::Serial;
 use super::message::Soa;
 
 pub use crate::publish::ZoneTimers as Saved;
+pub use lineage::{Comparison, Contradiction, DueComparison};
 pub use machine::Refresh;
 pub use settings::Bounds;
 pub use status::{Behind, Phase, Status};

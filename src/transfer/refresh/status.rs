@@ -4,6 +4,8 @@ use std::time::{Instant, SystemTime};
 
 use crate::wire::Serial;
 
+use super::lineage::Contradiction;
+
 /// What a zone is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -57,6 +59,8 @@ pub struct Status {
     pub behind: Option<Behind>,
     /// A primary that has not answered for EXPIRE, and since when, while another one confirms what is served.
     pub silent: Option<(usize, SystemTime)>,
+    /// Two primaries that have other content under one serial.
+    pub contradiction: Option<Contradiction>,
     /// The serial of the version that the publisher refused last and that a primary has still: not transferred again.
     pub refused: Option<Serial>,
     /// Since when there is a version that it refuses.

@@ -3,6 +3,7 @@
 //! ```text
 //! SecondaryHandle --- NOTIFY, orders ---> coordinator (1x) -- SOA queries (paced) --> ask    (Nx tasks)
 //!   what is served --- Follower ---------> | owns every     -- transfers (capped) --> fetch  (Nx tasks) --> Sink
+//!                                          |                -- comparisons (1x, idle) --> fetch          '--> what is served
 //!                                          | Refresh <-------------- results -----------'
 //!                                          |--> Forwarder --> NOTIFY to the other POPs, where that is configured
 //!                                          '--> Outward --> what has expired, timers to keep (Sink); news for the status

@@ -13,7 +13,7 @@ use crate::clock::unix_now;
 use crate::test_support::counted_records::counted_records;
 use crate::transfer::hub::{By, Hub, a, name, record, soa, zone};
 use crate::transfer::notify::Allowed;
-use crate::transfer::refresh::Bounds;
+use crate::transfer::refresh::{Bounds, Saved};
 use crate::transfer::tsig::{Algorithm, Key, Keys, verify_request};
 use crate::wire::{RecordType, Serial};
 use crate::zone::Record;
@@ -123,13 +123,21 @@ fn settings(address: SocketAddr, keys: Option<Keys>) -> SecondarySettings {
 }
 
 /// A secondary that serves serial 5, once it is as `wanted`.
+/// Timers of a build that kept nothing of who gave the version: the primary is believed to have it. It expired long ago, so that the primary is
+/// asked at once.
+fn believed() -> SecondaryContext {
+    let (checked, diverged, forked, lineage) = (Some(1), None, None, None);
+    let saved = Saved { checked, due: 2, failures: 0, saved: 2, diverged, forked, lineage };
+    SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() }
+}
+
 fn run(
     settings: SecondarySettings,
     wanted: impl Fn(&ZoneReport) -> bool,
 ) -> (ZoneReport, Arc<Hub>, Receiver<(Serial, By)>) {
     let (pop, served) = Hub::new();
     pop.put(zone(5, [a("a.example.", 1)]));
-    let secondary = Secondary::start(settings, pop.clone(), Default::default()).unwrap();
+    let secondary = Secondary::start(settings, pop.clone(), believed()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let report = runtime.block_on(async {
         loop {
@@ -357,7 +365,7 @@ fn other_content_under_the_same_serial_is_told_after_a_restart() {
     let address = diverging();
     let (pop, _served) = Hub::new();
     pop.put(zone(5, [a("a.example.", 1)]));
-    let secondary = Secondary::start(settings(address, None), pop.clone(), Default::default()).unwrap();
+    let secondary = Secondary::start(settings(address, None), pop.clone(), believed()).unwrap();
     let first = told(&secondary, |report| report.status.serial == Some(Serial(6)));
     let diverged = first.diverged.expect("it is told");
     // It is kept without waiting for the end of the process.

@@ -20,8 +20,14 @@ pub(super) fn later(now: Now, seconds: f64) -> Now {
     Now { instant: now.instant + wait, wall: now.wall + wait }
 }
 
+/// Of a version that is served nothing was kept: each primary is believed to have it.
 pub(super) fn refresh(primaries: usize, served: Option<u32>, now: Now) -> Refresh {
-    Refresh::new(Bounds::default(), primaries, served.map(soa), None, now, fastrand::Rng::with_seed(1))
+    let rng = fastrand::Rng::with_seed(1);
+    let mut it = Refresh::new(Bounds::default(), primaries, served.map(soa), None, now, rng);
+    if served.is_some() {
+        it.lineage.believe_all();
+    }
+    it
 }
 
 /// A state by its name; serial 5 is served but in `new`.

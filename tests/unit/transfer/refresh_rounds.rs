@@ -320,6 +320,7 @@ fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_ord
         saved: 1_800_000_000,
         diverged: None,
         forked: None,
+        lineage: None,
     };
     let rng = fastrand::Rng::with_seed(1);
     let now = start();

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{rfc3339_of, unix_seconds};
 use crate::control::{
-    Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
-    ZoneStatus, one_line,
+    Cause, ContradictionStatus, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus,
+    TransferStatus, WaitingStatus, ZoneStatus, one_line,
 };
 use crate::handoff::{Queue, Reader, Receiver};
 use crate::metrics::{TransferFacts, TransferTotals};
 use crate::rssac002::LoadedVersion;
 use crate::transfer::delay::{DelayedVersions, Waiting};
 use crate::transfer::primary::{AskedFor, SeenTable};
-use crate::transfer::refresh::{self, Phase};
+use crate::transfer::refresh::{self, Contradiction, Phase};
 use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
@@ -103,14 +103,24 @@ enum Concern {
     Lagging,
     /// A primary had other content under the serial that was served.
     Diverged,
-    /// A primary has not answered for EXPIRE, and another server confirms what is served.
+    /// Two primaries have other content under one serial.
+    Contradicting,
+    /// A primary has told no serial for EXPIRE, and another server confirms what is served.
     Silent,
 }
 
 impl Concern {
     /// Those that a report tells by itself: all but [`Concern::Late`].
-    const REPORTED: [Self; 7] =
-        [Self::Empty, Self::Stale, Self::Refused, Self::Behind, Self::Lagging, Self::Diverged, Self::Silent];
+    const REPORTED: [Self; 8] = [
+        Self::Empty,
+        Self::Stale,
+        Self::Refused,
+        Self::Behind,
+        Self::Lagging,
+        Self::Diverged,
+        Self::Contradicting,
+        Self::Silent,
+    ];
 
     fn holds(self, report: &ZoneReport) -> bool {
         let status = &report.status;
@@ -122,6 +132,7 @@ impl Concern {
             Self::Behind => status.behind.is_some_and(|behind| behind.is_proven),
             Self::Lagging => status.behind.is_some_and(|behind| !behind.is_proven),
             Self::Diverged => report.diverged.is_some(),
+            Self::Contradicting => status.contradiction.is_some(),
             Self::Silent => status.silent.is_some(),
         }
     }
@@ -135,6 +146,7 @@ impl Concern {
             Self::Behind => "serials that went backwards",
             Self::Lagging => "primaries with older versions",
             Self::Diverged => "other content under the same serial",
+            Self::Contradicting => "primaries with other content under one serial",
             Self::Silent => "silent primaries",
         }
     }
@@ -148,6 +160,7 @@ impl Concern {
             |at: Option<SystemTime>| at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default();
         let served = first.status.serial.map_or(0, |Serial(serial)| serial);
         let text = match self {
+            Self::Contradicting => contradicting(&zones, first),
             Self::Empty => {
                 format!(
                     "{zones}: no version has come from a primary{}{error}",
@@ -193,8 +206,8 @@ impl Concern {
                 let primary = silent.and_then(|(index, _)| first.primaries.get(index));
                 let primary = primary.map_or_else(String::new, ToString::to_string);
                 format!(
-                    "{zones}: the primary {primary} has not answered{}, for longer than EXPIRE; another one confirms what is served, and may \
-                     have it from here; bring the primary back, or take it out of the list",
+                    "{zones}: the primary {primary} has told no serial{}, for longer than EXPIRE: it does not answer, or answers with an error; \
+                     another one confirms what is served, and may have it from here; bring the primary back, or take it out of the list",
                     since(silent.map(|(_, at)| at))
                 )
             }
@@ -210,6 +223,23 @@ impl Concern {
         };
         one_line(&text)
     }
+}
+
+/// What is wrong with two primaries of a zone, and what is to be done.
+fn contradicting(zones: &str, first: &ZoneReport) -> String {
+    let Some(Contradiction { giver, other, serial }) = first.status.contradiction else {
+        return zones.to_owned();
+    };
+    let address = |index: usize| first.primaries.get(index).map_or_else(String::new, ToString::to_string);
+    let (zone, other) = (&first.zone, address(other));
+    let than = match giver {
+        Some(giver) => format!("than {}, which gave what is served", address(giver)),
+        None => "than is served here".to_owned(),
+    };
+    format!(
+        "{zones}: the primary {other} has other content under serial {serial} {than}; correct one under a higher serial, let the other \
+         one follow it, then `anyns zone refresh {zone}`"
+    )
 }
 
 impl TransferTable {
@@ -289,6 +319,7 @@ impl TransferTable {
             stale: count(Concern::Stale),
             behind: count(Concern::Behind),
             diverged: count(Concern::Diverged),
+            contradicting: count(Concern::Contradicting),
             refused: count(Concern::Refused),
             behind_primary: self.behind.len() as u64,
             behind_primary_for: oldest.map(|since| now.saturating_duration_since(*since)).unwrap_or_default(),
@@ -379,6 +410,12 @@ fn waiting_status(waiting: Waiting) -> WaitingStatus {
     WaitingStatus { newest: newest.0, steps: steps as u64, since, until, why: one_line(&why) }
 }
 
+fn contradiction_status(report: &ZoneReport) -> Option<ContradictionStatus> {
+    let Contradiction { giver, other, serial } = report.status.contradiction?;
+    let address = |index: usize| report.primaries.get(index).map(ToString::to_string);
+    Some(ContradictionStatus { primary: address(other)?, giver: giver.and_then(address), serial: serial.0 })
+}
+
 fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
     let status = &report.status;
     let phase = match status.phase {
@@ -409,6 +446,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
             serial: diverged.serial.0,
             at: unix_seconds(diverged.at),
         }),
+        contradiction: contradiction_status(report),
         refused: status.refused.map(|serial| serial.0),
         refused_since: status.refused_since.map(unix_seconds),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {

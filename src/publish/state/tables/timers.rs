@@ -1,4 +1,8 @@
-//! When secondary zones were checked, over restarts: the table `timers` of the database.
+//! When secondary zones were checked, and who has what is served, over restarts: the tables `timers` and `lineages` of the database.
+//!
+//! A build that does not know the second table leaves it as it is and writes the first one. So each value of the second one has the time of
+//! the value of the first one that was written with it, and counts beside that alone. It is no part of that value, because older builds take
+//! any four octets behind what they know for a serial.
 //!
 //! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
 //! that cannot be read is passed over: such a zone asks its primaries at once.
@@ -15,6 +19,8 @@ use crate::wire::{Name, Serial};
 
 /// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
 const TIMERS: ZoneTable = ZoneTable::new("timers");
+/// The same.
+const LINEAGES: ZoneTable = ZoneTable::new("lineages");
 
 /// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +37,71 @@ pub struct ZoneTimers {
     pub diverged: Option<KeptDivergence>,
     /// A primary's serial that is older than what is served, once it is proven that what is served is not in the history of the primaries.
     pub forked: Option<u32>,
+    /// Who has what is served; `None`: a build that knew nothing of it has kept this.
+    pub lineage: Option<KeptLineage>,
+}
+
+/// Which primaries have what is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptLineage {
+    /// The one that gave it.
+    pub giver: Option<KeptGiver>,
+    /// What a comparison has found of another one.
+    pub other: Option<KeptStanding>,
+}
+
+/// The primary that gave what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptGiver {
+    /// Its address.
+    pub primary: SocketAddr,
+    /// It has had every version that was served from this one on.
+    pub since: Serial,
+}
+
+/// What was found of the content of a primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptStanding {
+    /// Its address.
+    pub primary: SocketAddr,
+    /// Whether it had the same content as was served; otherwise it had other content.
+    pub is_same: bool,
+    /// Under which serial.
+    pub serial: Serial,
+}
+
+impl KeptLineage {
+    /// With the time of the timers that are written with it.
+    fn octets(self, saved: u64) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        out.extend(saved.to_be_bytes());
+        push_maybe(&mut out, self.giver, |out, giver| {
+            push_short(out, giver.primary.to_string().as_bytes());
+            out.extend(giver.since.0.to_be_bytes());
+        });
+        push_maybe(&mut out, self.other, |out, other| {
+            push_short(out, other.primary.to_string().as_bytes());
+            out.push(other.is_same.into());
+            out.extend(other.serial.0.to_be_bytes());
+        });
+        out
+    }
+
+    fn read(octets: &[u8]) -> Option<(u64, Self)> {
+        let mut fields = Fields(octets);
+        let saved = fields.u64()?;
+        let giver = fields
+            .maybe(|fields| Some(KeptGiver { primary: address(fields)?, since: Serial(fields.u32()?) }))?;
+        let other = fields.maybe(|fields| {
+            let (primary, is_same) = (address(fields)?, fields.flag()?);
+            Some(KeptStanding { primary, is_same, serial: Serial(fields.u32()?) })
+        })?;
+        Some((saved, Self { giver, other }))
+    }
+}
+
+fn address(fields: &mut Fields<'_>) -> Option<SocketAddr> {
+    std::str::from_utf8(fields.short()?).ok()?.parse().ok()
 }
 
 /// Other content under the same serial.
@@ -54,7 +125,7 @@ impl KeptDivergence {
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let (serial, at) = (Serial(fields.u32()?), fields.u64()?);
-        let primary = std::str::from_utf8(fields.short()?).ok()?.parse().ok()?;
+        let primary = address(fields)?;
         Some(Self { primary, serial, at })
     }
 }
@@ -81,7 +152,7 @@ impl ZoneTimers {
         let (failures, saved) = (fields.u32()?, fields.u64()?);
         // An older build has written nothing here.
         let diverged = if fields.0.is_empty() { None } else { fields.maybe(KeptDivergence::read)? };
-        Some(Self { checked, due, failures, saved, diverged, forked: fields.u32() })
+        Some(Self { checked, due, failures, saved, diverged, forked: fields.u32(), lineage: None })
     }
 }
 
@@ -89,16 +160,27 @@ impl ZoneTimers {
 pub(in crate::publish) fn read_all(
     from: &ReadTransaction,
 ) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
-    zone_table::read_all(from, TIMERS, ZoneTimers::read)
+    let mut all: HashMap<Name, ZoneTimers> = zone_table::read_all(from, TIMERS, ZoneTimers::read)?;
+    let lineages: HashMap<Name, (u64, KeptLineage)> =
+        zone_table::read_all(from, LINEAGES, KeptLineage::read)?;
+    for (zone, (saved, lineage)) in lineages {
+        if let Some(timers) = all.get_mut(&zone).filter(|timers| timers.saved == saved) {
+            timers.lineage = Some(lineage);
+        }
+    }
+    Ok(all)
 }
 
 /// Keeps these; none: forgets those of the zone.
 pub(in crate::publish) fn write<'z>(
     transaction: &WriteTransaction,
-    timers: impl IntoIterator<Item = (&'z Name, &'z Option<ZoneTimers>)>,
+    timers: impl IntoIterator<Item = (&'z Name, &'z Option<ZoneTimers>)> + Clone,
 ) -> Result<(), DatabaseError> {
+    let lineage = |timers: ZoneTimers| timers.lineage.map(|lineage| lineage.octets(timers.saved));
+    let lineages = timers.clone().into_iter().map(|(zone, timers)| (zone, timers.and_then(lineage)));
     let values = timers.into_iter().map(|(zone, timers)| (zone, timers.map(ZoneTimers::octets)));
-    zone_table::write(transaction, TIMERS, values)
+    zone_table::write(transaction, TIMERS, values)?;
+    zone_table::write(transaction, LINEAGES, lineages)
 }
 
 #[cfg(test)]
@@ -118,7 +200,11 @@ mod tests {
         let timers = |checked: Option<u64>| {
             let diverged = diverged.filter(|_| checked.is_some());
             let forked = checked.map(|_| 9);
-            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked }
+            let lineage = checked.map(|_| KeptLineage {
+                giver: Some(KeptGiver { primary, since: Serial(7) }),
+                other: Some(KeptStanding { primary, is_same: false, serial: Serial(8) }),
+            });
+            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked, lineage }
         };
         let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
         database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();
@@ -129,9 +215,22 @@ mod tests {
         // What a build wrote that knew nothing of divergences, and what such a build reads of ours.
         let ours = timers(Some(3)).octets();
         let older = 1 + 8 + 8 + 4 + 8;
-        let expected = ZoneTimers { diverged: None, forked: None, ..timers(Some(3)) };
+        let expected = ZoneTimers { diverged: None, forked: None, lineage: None, ..timers(Some(3)) };
         assert_eq!(ZoneTimers::read(&ours[..older]), Some(expected));
         assert_eq!(ours[..older], expected.octets()[..older]);
+        // Such a build writes the first table alone: then nothing is known of who has that version, but what it wrote counts.
+        let older = ZoneTimers { saved: 4, lineage: None, ..timers(Some(3)) };
+        let write_older =
+            |to: &WriteTransaction| zone_table::write(to, TIMERS, [(&one, Some(older.octets()))]);
+        database.write(write_older).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&one], older);
+        let again = ZoneTimers { saved: 4, ..timers(Some(3)) };
+        assert_eq!(again.octets(), older.octets(), "an older build reads of it what it wrote itself");
+        database.write(|to| write(to, [(&one, &Some(again))])).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&one], again);
+        let nobody = ZoneTimers { lineage: Some(KeptLineage::default()), ..again };
+        database.write(|to| write(to, [(&one, &Some(nobody))])).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&one], nobody);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(TIMERS).map_err(DatabaseError::of)?;
             table.insert(&*key_of(&one), &b"\x01short"[..]).map_err(DatabaseError::of)?;

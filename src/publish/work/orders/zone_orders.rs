@@ -216,7 +216,6 @@ impl Core {
             self.zones.insert(zone.clone(), entry);
         }
         self.reporting.news.insert(zone.clone());
-        self.publication.flush();
         self.publication.remove(zone.clone());
         self.publication.flush();
         self.publish_absences();

@@ -49,7 +49,9 @@ impl CheckRun<'_> {
         let served = self.served.zone(name).cloned().ok_or_else(not_served)?;
         let (from, to) = check_serials(name, served.serial(), &differences)?;
         let is_received = self.is_transferred(entry);
-        differences.iter().try_for_each(|difference| check_values(difference, is_received))?;
+        if let (Some(odd), more) = check_values(&differences, is_received)? {
+            tracing::warn!(zone = %name, more, "{odd}; a zone file would be refused for that");
+        }
         let below = ZonesBelow::of_differences(&differences);
         let mut owners = Owners::default();
         differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
@@ -158,25 +160,38 @@ fn check_serials(
 }
 
 /// Whether what is added can be right, as it is asked of zone files. What a version holds, together with what is added, is looked
-/// at when they are made one ([`Zone::with_changes`]). What a primary has and other servers serve is told and no fault.
-fn check_values(difference: &Difference, is_received: bool) -> Result<(), ApplyError> {
-    let mut found = None;
-    let mut more = 0;
-    difference.added.for_each_record(|owner, record_type, _, rdata| {
-        if let Err(fault) = check_rdata(record_type, rdata) {
+/// at when they are made one ([`Zone::with_changes`]). What a primary has and other servers serve is no fault: the first record of that kind, in
+/// words, and how many more there are.
+fn check_values(
+    differences: &[Difference],
+    is_received: bool,
+) -> Result<(Option<String>, usize), ApplyError> {
+    let (mut odd, mut odd_count) = (None, 0_usize);
+    for difference in differences {
+        let mut found = None;
+        let mut more = 0;
+        difference.added.for_each_record(|owner, record_type, _, rdata| {
+            let Err(fault) = check_rdata(record_type, rdata) else { return };
             if is_received && fault.is_of_value() {
-                tracing::warn!(zone = %difference.added.origin(), "{fault}; a zone file would be refused for that");
+                odd_count += 1;
+                odd.get_or_insert_with(|| format!("{}: {fault}", owner_of(owner, difference)));
                 return;
             }
             more += usize::from(found.is_some());
             found.get_or_insert_with(|| (owner.to_vec(), fault));
+        });
+        if let Some((owner, fault)) = found {
+            let (zone, from, to) = (difference.added.origin().clone(), difference.from, difference.to);
+            let owner = owner_of(&owner, difference);
+            return Err(ApplyError::Value { zone, from, to, owner, fault: Box::new(fault), more });
         }
-    });
-    let Some((owner, fault)) = found else { return Ok(()) };
-    let (zone, from, to) = (difference.added.origin().clone(), difference.from, difference.to);
-    // Owners of a batch are names.
-    let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
-    Err(ApplyError::Value { zone, from, to, owner, fault: Box::new(fault), more })
+    }
+    Ok((odd, odd_count.saturating_sub(1)))
+}
+
+/// Owners of a batch are names.
+fn owner_of(owner: &[u8], difference: &Difference) -> Name {
+    Name::from_wire(owner).unwrap_or_else(|_| difference.added.origin().clone())
 }
 
 /// The first added record with a name that ends with the zone's name twice, and how many more there are: the same warning as of a file.
@@ -303,5 +318,31 @@ impl Change<'_> {
     fn whole(&self) -> Arc<Header> {
         let Header { standing, provenance, .. } = self.before.after_difference(&self.step, Digest::default());
         Arc::new(Header::whole(self.name, standing, provenance))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::RecordType;
+    use crate::zone::RecordBatch;
+
+    #[test]
+    fn odd_values_of_all_differences_of_a_primary_are_told_once() {
+        let zone: Name = "example.".parse().unwrap();
+        let difference = |from: u32, count: u8| {
+            let mut added = RecordBatch::new(&zone);
+            for _ in 0..count {
+                // A digest of the wrong length.
+                added.push(zone.as_wire(), RecordType::DS, 60, &[0, 1, 13, 2, 1, 2, 3], Place::default());
+            }
+            let deleted = RecordBatch::new(&zone);
+            Difference { from: Serial(from), to: Serial(from + 1), deleted, added }
+        };
+        let differences = [difference(1, 0), difference(2, 2), difference(3, 3)];
+        let (odd, more) = check_values(&differences, true).unwrap();
+        assert!(odd.is_some_and(|odd| odd.starts_with("example.: ")) && more == 4);
+        assert!(matches!(check_values(&differences[..1], true), Ok((None, 0))));
+        assert!(matches!(check_values(&differences, false), Err(ApplyError::Value { more: 1, .. })));
     }
 }

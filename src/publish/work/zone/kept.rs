@@ -131,6 +131,13 @@ impl CheckRun<'_> {
         }
         self.restore(entry);
         entry.read = entry.serving;
+        // What is served may be in no file, which nobody else finds out where the file is not read.
+        let led_on = |header: &&Arc<Header>| header.standing.has_differences();
+        if let Some(header) = entry.header.clone().as_ref().filter(led_on)
+            && entry.serving
+        {
+            self.note_updates(entry, header.standing.serial);
+        }
         entry.serving
     }
 

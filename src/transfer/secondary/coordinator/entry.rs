@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{at_unix, rfc3339_of, unix_seconds};
-use crate::publish::{Force, KeptDivergence};
+use crate::publish::{Force, KeptDivergence, KeptLineage};
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Phase, Refresh, Saved};
+use crate::transfer::refresh::{
+    Action, Behind, Bounds, Contradiction, DueComparison, Now, Order, Phase, Refresh, Saved,
+};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
@@ -37,6 +39,8 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     pub(in crate::transfer::secondary) gate: Arc<InstallGate>,
     /// When it is in the list of timers.
     pub(in crate::transfer::secondary) armed: Option<Instant>,
+    /// When it is in the list of comparisons.
+    pub(in crate::transfer::secondary) compare_at: Option<Instant>,
     pub(in crate::transfer::secondary) last_error: Option<(SystemTime, String)>,
     pub(in crate::transfer::secondary) last_transfer: Option<LastTransfer>,
     pub(in crate::transfer::secondary) diverged: Option<Diverged>,
@@ -47,14 +51,16 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     /// What the query path was told.
     expiry: Expiry,
     is_stale: bool,
+    /// What was logged of primaries with other content under one serial.
+    contradiction: Option<Contradiction>,
     /// What of it is kept over a restart.
     kept: Option<Lasting>,
     /// Whether a version of a primary was refused, when it was idle last.
     was_refused: bool,
 }
 
-/// When it was checked, the failures since, and what is wrong with its primaries: what is kept of it over a restart.
-type Lasting = (Option<SystemTime>, u32, Option<Behind>, Option<Diverged>);
+/// When it was checked, the failures since, what is wrong with its primaries, and who has what is served: what is kept of it over a restart.
+type Lasting = (Option<SystemTime>, u32, Option<Behind>, Option<Diverged>, Option<KeptLineage>);
 
 /// The news of a version: a NOTIFY, or an SOA response.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +84,7 @@ pub(in crate::transfer::secondary) struct Changed {
     pub(in crate::transfer::secondary) expiry: Option<Expiry>,
     /// Its timers are other than the ones that are kept.
     pub(in crate::transfer::secondary) timers: bool,
-    /// A divergence has begun or is resolved: that is to be kept at once.
+    /// A divergence has begun or is resolved, or another primary gave what is served: that is to be kept at once.
     pub(in crate::transfer::secondary) diverged: bool,
     /// No primary has the version any more that was refused, and what is served is confirmed.
     pub(in crate::transfer::secondary) withdrawn: bool,
@@ -96,6 +102,7 @@ impl ZoneEntry {
             generation,
             gate: Arc::default(),
             armed: None,
+            compare_at: None,
             last_error: None,
             last_transfer: None,
             diverged: None,
@@ -103,6 +110,7 @@ impl ZoneEntry {
             is_listed_again: false,
             expiry: Expiry::Current,
             is_stale: false,
+            contradiction: None,
             kept: None,
             was_refused: false,
         }
@@ -125,6 +133,9 @@ impl ZoneEntry {
         self.diverged = saved.filter(|_| served.is_some()).and_then(diverged_of);
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
+        if let Some(lineage) = saved.and_then(|saved| saved.lineage) {
+            refresh.restore_lineage(lineage, &self.settings.addresses());
+        }
         if self.is_listed_again {
             refresh.set_listed_again(now);
         }
@@ -180,6 +191,9 @@ impl ZoneEntry {
             refresh.serves(now, served);
             if let (Some(soa), Some(saved), false) = (served, saved, is_confirmed) {
                 refresh.restore(soa, saved, now);
+                if let Some(lineage) = saved.lineage {
+                    refresh.restore_lineage(lineage, &self.settings.addresses());
+                }
                 self.diverged = diverged_of(saved);
             }
         }
@@ -219,11 +233,15 @@ impl ZoneEntry {
         now: Now,
     ) -> PrimariesDiffer {
         let differ = settings.differ_from(&self.settings, changed);
+        let lineage = self.kept_lineage();
         self.settings = settings;
         if let Some(refresh) = &mut self.refresh {
             refresh.set_bounds(bounds);
             if differ == PrimariesDiffer::InAddresses {
                 refresh.change_primaries(self.settings.primaries.len(), now);
+                if let Some(lineage) = lineage {
+                    refresh.restore_lineage(lineage, &self.settings.addresses());
+                }
             }
         }
         if differ == PrimariesDiffer::InAddresses {
@@ -279,9 +297,16 @@ impl ZoneEntry {
             }
             self.is_stale = is_stale;
         }
-        let kept = Some((status.checked, status.failures, status.behind, self.diverged));
+        if status.contradiction != self.contradiction {
+            self.log_contradiction(status.contradiction);
+            self.contradiction = status.contradiction;
+        }
+        let lineage = self.kept_lineage();
+        let kept = Some((status.checked, status.failures, status.behind, self.diverged, lineage));
         changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
-        changed.diverged = self.kept.is_some_and(|(.., diverged)| diverged != self.diverged);
+        changed.diverged = self.kept.is_some_and(|(.., diverged, before)| {
+            diverged != self.diverged || before.is_some_and(|before| has_turned(before, lineage))
+        });
         self.kept = kept;
         changed.refused = status.refused.is_some();
         if status.phase == Phase::Idle {
@@ -290,6 +315,34 @@ impl ZoneEntry {
             changed.withdrawn = was_refused && !is_refused && status.failures == 0;
         }
         changed
+    }
+
+    /// Says that two primaries have other content under one serial, or that it has ended.
+    fn log_contradiction(&self, found: Option<Contradiction>) {
+        let zone = &self.settings.name;
+        let address = |primary: Option<usize>| {
+            let server = primary.and_then(|primary| self.settings.primaries.get(primary));
+            server.map_or_else(|| "none of the primaries".to_owned(), |server| server.address.to_string())
+        };
+        match found {
+            Some(Contradiction { giver, other, serial }) => {
+                let (giver, primary) = (address(giver), address(Some(other)));
+                tracing::error!(%zone, %serial, primary, giver, "the primary has other content under this serial than the one that gave what is served: no differences are taken from it");
+            }
+            None => {
+                tracing::info!(%zone, "no two primaries are known any more to have other content under one serial")
+            }
+        }
+    }
+
+    /// Which primary is to be compared with what is served next.
+    pub(super) fn comparison(&self) -> Option<DueComparison> {
+        self.refresh.as_ref()?.comparison()
+    }
+
+    /// Who has what is served, as it is kept.
+    fn kept_lineage(&self) -> Option<KeptLineage> {
+        self.refresh.as_ref()?.kept_lineage(&self.settings.addresses())
     }
 
     fn error(&self) -> &str {
@@ -314,7 +367,8 @@ impl ZoneEntry {
             serial: it.serial,
             at: unix_seconds(it.at),
         });
-        self.refresh.as_ref().map(|refresh| Saved { diverged, ..refresh.save(now) })
+        let lineage = self.kept_lineage();
+        self.refresh.as_ref().map(|refresh| Saved { diverged, lineage, ..refresh.save(now) })
     }
 
     /// The facts; `None` until they are known.
@@ -349,6 +403,15 @@ impl ZoneEntry {
     pub(in crate::transfer::secondary) fn note_error(&mut self, primary: SocketAddr, text: &str) {
         self.last_error = Some((SystemTime::now(), format!("{primary}: {text}")));
     }
+}
+
+/// Whether another primary gave what is served, or another one is known to have other content: a restart that did not know it might take
+/// differences that do not fit.
+fn has_turned(before: KeptLineage, now: Option<KeptLineage>) -> bool {
+    let giver = |it: KeptLineage| it.giver.map(|giver| giver.primary);
+    let other = |it: KeptLineage| it.other.filter(|other| !other.is_same);
+    let is_other_giver = |now| giver(before).is_some() && giver(before) != giver(now);
+    now.is_none_or(|now| is_other_giver(now) || other(before) != other(now))
 }
 
 fn diverged_of(saved: Saved) -> Option<Diverged> {

@@ -2,6 +2,7 @@
 
 pub(in crate::transfer::secondary) mod changes;
 pub(in crate::transfer::secondary) mod clock_watch;
+pub(in crate::transfer::secondary) mod comparing;
 pub(in crate::transfer::secondary) mod entry;
 pub(in crate::transfer::secondary) mod follower;
 pub(in crate::transfer::secondary) mod late;
@@ -22,7 +23,7 @@ use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::{KeptState, Report};
 use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved};
+use crate::transfer::refresh::{Action, Comparison, DueComparison, Now, Order, Refresh, Saved};
 use crate::wire::{Name, Serial};
 
 use crate::transfer::secondary::access::AtService;
@@ -32,9 +33,11 @@ use crate::transfer::secondary::coordinator::entry::ZoneEntry;
 use crate::transfer::secondary::coordinator::follower::Follower;
 use crate::transfer::secondary::coordinator::late::LateState;
 use crate::transfer::secondary::coordinator::outward::Outward;
+use crate::transfer::secondary::fetch::fetch_error::FetchError;
 use crate::transfer::secondary::fetch::install_gate::forget;
 use crate::transfer::secondary::fetch::memory::TransferMemory;
 use crate::transfer::secondary::fetch::{Credentials, Fetch, Fetched, fetch};
+use crate::transfer::secondary::jobs::comparisons::Comparisons;
 use crate::transfer::secondary::jobs::pacer::Pacer;
 use crate::transfer::secondary::jobs::{Ask, Jobs, Next};
 use crate::transfer::secondary::net::ask::{AskError, AskOver, ask_soa};
@@ -67,6 +70,7 @@ pub(in crate::transfer::secondary) enum Event {
 pub(in crate::transfer::secondary) enum Done {
     Asked(Result<Soa, AskError>),
     Fetched(Fetched),
+    Compared(Result<Comparison, FetchError>),
 }
 
 /// What a task was about, because one that panics brings nothing back.
@@ -74,6 +78,7 @@ pub(in crate::transfer::secondary) enum Done {
 pub(in crate::transfer::secondary) enum About {
     Ask(Ask),
     Fetch { fetch: Fetch, begun: Instant },
+    Compare { fetch: Fetch, of: DueComparison, begun: Instant },
 }
 
 /// What the coordinator starts with, and where its news go.
@@ -102,11 +107,12 @@ pub(in crate::transfer::secondary) struct Coordinator {
     pub(in crate::transfer::secondary) awaited: Awaited,
     pub(in crate::transfer::secondary) timers: BTreeSet<(Instant, Name)>,
     pub(in crate::transfer::secondary) jobs: Jobs,
+    pub(in crate::transfer::secondary) comparisons: Comparisons,
     pub(in crate::transfer::secondary) idle: Arc<IdleConnections>,
     /// The last number that was given to the primaries of a zone.
     generations: u64,
-    memory: Arc<TransferMemory>,
-    tasks: JoinSet<Done>,
+    pub(in crate::transfer::secondary) memory: Arc<TransferMemory>,
+    pub(in crate::transfer::secondary) tasks: JoinSet<Done>,
     pub(in crate::transfer::secondary) about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
     pub(in crate::transfer::secondary) saved: HashMap<Name, Saved>,
@@ -149,6 +155,7 @@ impl Coordinator {
             awaited: Awaited::new(awaited),
             timers: BTreeSet::new(),
             jobs,
+            comparisons: Comparisons::new(Instant::now()),
             idle: Arc::default(),
             generations: 0,
             memory: Arc::default(),
@@ -184,10 +191,11 @@ impl Coordinator {
     ) {
         loop {
             let wait = self.begin_jobs().map(|wait| Instant::now() + wait);
+            let compare = self.begin_comparison();
             let outward = self.tell();
             let timer = self.timers.first().map(|(at, _)| *at);
             let rest = self.idle.close_old(Instant::now());
-            let until = [wait, outward, timer, rest].into_iter().flatten().min();
+            let until = [wait, compare, outward, timer, rest].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
@@ -367,6 +375,7 @@ impl Coordinator {
             }
             entry.armed = due;
         }
+        self.settle_comparison(name);
     }
 
     /// Begins what may begin; how long to wait for the next, if that is known.
@@ -392,7 +401,7 @@ impl Coordinator {
     }
 
     /// By what a primary of a zone is known now. Two may have one address and other keys; with other primaries the number says nothing.
-    fn credentials(&self, zone: &Name, (number, address): (usize, SocketAddr)) -> Credentials {
+    pub(super) fn credentials(&self, zone: &Name, (number, address): (usize, SocketAddr)) -> Credentials {
         let primaries = self.zones.get(zone).map(|entry| &entry.settings.primaries);
         let is_it = |primary: &&PrimaryServer| primary.address == address;
         let primary =
@@ -408,6 +417,7 @@ impl Coordinator {
     }
 
     fn spawn_fetch(&mut self, job: Fetch) {
+        self.comparisons.stop(&job.zone);
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
         let memory = self.memory.clone();
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };

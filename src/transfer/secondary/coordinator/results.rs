@@ -69,20 +69,44 @@ impl Coordinator {
                     Some(Done::Fetched(fetched)) => fetched,
                     _ => thread(),
                 };
-                let (end, now) = (peer_end(&fetched, begun), Instant::now());
-                let (failed, is_back) = self.jobs.fetch_ended(fetch.address, end, begun, now);
-                self.note_paused(&fetch, false);
-                self.fetched(&fetch, begun, fetched);
-                if is_back {
-                    self.wake_paused(fetch.address);
-                }
-                // A primary that is silent is not waited for once for each of its zones.
-                for fetch in failed {
-                    let left = self.jobs.pause(fetch.address, now).unwrap_or_default();
-                    self.paused(&fetch, left);
-                }
+                let end = peer_end(fetched.error.as_ref(), begun);
+                let address = fetch.address;
+                let told = |it: &mut Self| {
+                    it.note_paused(&fetch, false);
+                    it.fetched(&fetch, begun, fetched);
+                };
+                self.transfer_ended(address, (end, begun), told);
+            }
+            (Some(About::Compare { fetch, of, begun }), done) => {
+                let found = match done {
+                    Some(Done::Compared(found)) => found,
+                    _ => Err(FetchError::Thread),
+                };
+                let end = peer_end(found.as_ref().err(), begun);
+                let address = fetch.address;
+                self.transfer_ended(address, (end, begun), |it| it.compared(&fetch, of, begun, found));
             }
             (None, _) => {}
+        }
+    }
+
+    /// A transfer has ended that began then; `told` takes what came of it.
+    fn transfer_ended(
+        &mut self,
+        address: SocketAddr,
+        (end, begun): (PeerEnd, Instant),
+        told: impl FnOnce(&mut Self),
+    ) {
+        let now = Instant::now();
+        let (failed, is_back) = self.jobs.fetch_ended(address, end, begun, now);
+        told(self);
+        if is_back {
+            self.wake_paused(address);
+        }
+        // A primary that is silent is not waited for once for each of its zones.
+        for fetch in failed {
+            let left = self.jobs.pause(fetch.address, now).unwrap_or_default();
+            self.paused(&fetch, left);
         }
     }
 
@@ -169,7 +193,7 @@ impl Coordinator {
     }
 
     /// Whether the primaries of a zone are still those.
-    fn is_of_now(&self, zone: &Name, generation: u64) -> bool {
+    pub(super) fn is_of_now(&self, zone: &Name, generation: u64) -> bool {
         self.zones.get(zone).is_some_and(|entry| entry.generation == generation)
     }
 
@@ -190,8 +214,8 @@ impl Coordinator {
 }
 
 /// What the end of a transfer says of its primary. One whose connection broke may have been started anew.
-fn peer_end(fetched: &Fetched, begun: Instant) -> PeerEnd {
-    match &fetched.error {
+fn peer_end(error: Option<&FetchError>, begun: Instant) -> PeerEnd {
+    match error {
         None => PeerEnd::Answered,
         Some(FetchError::Net(error)) => match error {
             NetError::Broke { .. } | NetError::Udp { .. } | NetError::NoAddress(_) => PeerEnd::Unknown,
@@ -213,8 +237,8 @@ mod tests {
     fn a_primary_is_silent_where_a_transfer_waited_for_it_in_vain() {
         let address = SocketAddr::from(([192, 0, 2, 1], 53));
         let of = |error, waited| {
-            let fetched = Fetched { end: Transferred::Faulty, error, received: (0, 0), is_diverged: false };
-            peer_end(&fetched, Instant::now().checked_sub(waited).unwrap())
+            let error: Option<FetchError> = error;
+            peer_end(error.as_ref(), Instant::now().checked_sub(waited).unwrap())
         };
         let silent = || Some(FetchError::Net(NetError::Silent { address, after: Duration::ZERO }));
         let broke = NetError::Broke { address, source: io::ErrorKind::ConnectionReset.into() };

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::publish::Force;
 use crate::transfer::message::{Outcome, Soa};
-use crate::transfer::refresh::Transferred;
+use crate::transfer::refresh::{Comparison, Transferred};
 use crate::wire::Name;
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
@@ -33,6 +33,17 @@ enum Installed {
     Served,
     /// In service in place of a version with the same serial and other content.
     ServedDiverged,
+    /// Not in service, and not meant to be.
+    Compared(Comparison),
+}
+
+/// What is done with a whole zone.
+#[derive(Clone, Copy, Debug)]
+enum Aim {
+    /// It goes into service.
+    Serve(Origin),
+    /// It is compared with what is served, and forgotten.
+    Compare,
 }
 
 /// A piece of a whole zone.
@@ -46,7 +57,7 @@ enum ZonePart {
 pub(super) struct Installing {
     sink: Arc<dyn Sink>,
     zone: Name,
-    origin: Origin,
+    aim: Aim,
     gate: Arc<InstallGate>,
     /// The thread that compiles a large zone, once there is one.
     compiling: Option<Compiling>,
@@ -59,7 +70,16 @@ struct Compiling {
 
 impl Installing {
     pub(super) fn new(sink: &Arc<dyn Sink>, zone: &Name, origin: Origin, gate: &Arc<InstallGate>) -> Self {
-        Self { sink: sink.clone(), zone: zone.clone(), origin, gate: gate.clone(), compiling: None }
+        Self::with_aim(sink, zone, Aim::Serve(origin), gate)
+    }
+
+    /// One whose zone is compared with what is served: nothing of it goes into service.
+    pub(super) fn to_compare(sink: &Arc<dyn Sink>, zone: &Name, gate: &Arc<InstallGate>) -> Self {
+        Self::with_aim(sink, zone, Aim::Compare, gate)
+    }
+
+    fn with_aim(sink: &Arc<dyn Sink>, zone: &Name, aim: Aim, gate: &Arc<InstallGate>) -> Self {
+        Self { sink: sink.clone(), zone: zone.clone(), aim, gate: gate.clone(), compiling: None }
     }
 
     /// Takes some records of a whole zone whose others are still to come; waits while enough of them wait.
@@ -85,7 +105,10 @@ impl Installing {
                 return (Transferred::AskWhole, Some(FetchError::NoDifferences), false);
             }
             Outcome::Differences { soa, differences } => {
-                let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
+                let Aim::Serve(origin) = self.aim else {
+                    return (Transferred::Faulty, Some(FetchError::Thread), false);
+                };
+                let (sink, zone) = (self.sink.clone(), self.zone.clone());
                 let gate = self.gate.clone();
                 let apply = move || {
                     gate.pass(|| sink.differences(&zone, differences, origin))
@@ -94,19 +117,10 @@ impl Installing {
                 };
                 (soa, tokio::task::spawn_blocking(apply))
             }
-            Outcome::Whole { soa, batches } if self.compiling.is_none() => {
-                let parts = batches.into_iter().map(ZonePart::Records).chain([ZonePart::End]);
-                (soa, self.spawn(soa, move || parts))
-            }
-            Outcome::Whole { soa, batches } => {
-                let rest = self.add(soa, batches).await;
-                let Some(Compiling { parts, done }) = self.compiling.take().filter(|_| rest.is_ok()) else {
-                    return (Transferred::Unreachable, Some(FetchError::Thread), false);
-                };
-                // Of a thread that has ended the result is looked at in any case.
-                let _ = parts.send(ZonePart::End).await;
-                (soa, done)
-            }
+            Outcome::Whole { soa, batches } => match self.finish_whole(soa, batches).await {
+                Some(done) => (soa, done),
+                None => return (Transferred::Unreachable, Some(FetchError::Thread), false),
+            },
         };
         match done.await {
             Ok(Ok(Installed::NotNewer)) => (Transferred::NotNewer(soa), None, false),
@@ -116,14 +130,45 @@ impl Installing {
         }
     }
 
+    /// Compares what has come whole with what is served.
+    pub(super) async fn compare(mut self, outcome: Outcome) -> Result<Comparison, FetchError> {
+        let Outcome::Whole { soa, batches } = outcome else { return Ok(Comparison::Moved) };
+        let done = self.finish_whole(soa, batches).await.ok_or(FetchError::Thread)?;
+        match done.await {
+            Ok(Ok(Installed::Compared(found))) => Ok(found),
+            Ok(Ok(_)) | Err(_) => Err(FetchError::Thread),
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
+    /// The last records of a whole zone; its thread, unless that has ended.
+    async fn finish_whole(
+        &mut self,
+        soa: Soa,
+        batches: Vec<RecordBatch>,
+    ) -> Option<JoinHandle<Result<Installed, FetchError>>> {
+        if self.compiling.is_none() {
+            let parts = batches.into_iter().map(ZonePart::Records).chain([ZonePart::End]);
+            return Some(self.spawn(soa, move || parts));
+        }
+        let rest = self.add(soa, batches).await;
+        let Compiling { parts, done } = self.compiling.take().filter(|_| rest.is_ok())?;
+        // Of a thread that has ended the result is looked at in any case.
+        let _ = parts.send(ZonePart::End).await;
+        Some(done)
+    }
+
     fn spawn<P: Iterator<Item = ZonePart>>(
         &self,
         soa: Soa,
         parts: impl FnOnce() -> P + Send + 'static,
     ) -> JoinHandle<Result<Installed, FetchError>> {
-        let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
-        let gate = self.gate.clone();
-        tokio::task::spawn_blocking(move || whole((&*sink, &gate), &zone, soa, origin, parts()))
+        let (sink, zone, gate) = (self.sink.clone(), self.zone.clone(), self.gate.clone());
+        let aim = self.aim;
+        tokio::task::spawn_blocking(move || match aim {
+            Aim::Serve(origin) => whole((&*sink, &gate), &zone, soa, origin, parts()),
+            Aim::Compare => compared(&*sink, &zone, soa, parts()).map(Installed::Compared),
+        })
     }
 }
 
@@ -142,7 +187,7 @@ fn whole(
     name: &Name,
     soa: Soa,
     origin: Origin,
-    mut parts: impl Iterator<Item = ZonePart>,
+    parts: impl Iterator<Item = ZonePart>,
 ) -> Result<Installed, FetchError> {
     let served = sink.served(name);
     let is_newer = |served: &Arc<Zone>| {
@@ -151,7 +196,29 @@ fn whole(
     };
     let is_forced = origin.force >= Force::Anew;
     let is_wanted = is_forced || served.as_ref().is_none_or(is_newer);
-    let builder = match &served {
+    let builder = compile(name, served.as_ref(), is_wanted, parts)?;
+    // Another one may have come meanwhile.
+    let is_wanted = is_wanted && (is_forced || sink.served(name).as_ref().is_none_or(is_newer));
+    if !is_wanted {
+        return Ok(Installed::NotNewer);
+    }
+    let zone = builder.finish().map_err(FetchError::NoZone)?;
+    let same_serial = served.filter(|served| served.serial() == zone.serial());
+    // Where another content was to be expected, it is no news.
+    let is_diverged = !matches!(origin.force, Force::Anew | Force::Forked)
+        && same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
+    gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
+    Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
+}
+
+/// Takes the records of a whole zone, if they are wanted.
+fn compile(
+    name: &Name,
+    served: Option<&Arc<Zone>>,
+    is_wanted: bool,
+    mut parts: impl Iterator<Item = ZonePart>,
+) -> Result<ZoneBuilder, FetchError> {
+    let builder = match served {
         Some(served) => ZoneBuilder::after(served),
         None => ZoneBuilder::new(name.clone()),
     };
@@ -165,21 +232,28 @@ fn whole(
                 Some(standing) => standing.reduce(batch),
                 None => batch,
             }),
-            Some(ZonePart::End) => break,
+            Some(ZonePart::End) => return Ok(builder),
             // The transfer broke off: nobody waits for the result.
             None => return Err(FetchError::Thread),
         }
     }
-    // Another one may have come meanwhile.
-    let is_wanted = is_wanted && (is_forced || sink.served(name).as_ref().is_none_or(is_newer));
-    if !is_wanted {
-        return Ok(Installed::NotNewer);
-    }
+}
+
+/// Compares a whole zone with what is served, by their digests: names in another case are no other content.
+fn compared(
+    sink: &dyn Sink,
+    name: &Name,
+    soa: Soa,
+    parts: impl Iterator<Item = ZonePart>,
+) -> Result<Comparison, FetchError> {
+    let has_serial = |served: &Arc<Zone>| served.serial() == soa.serial;
+    let Some(before) = sink.served(name).filter(has_serial) else { return Ok(Comparison::Moved) };
+    let builder = compile(name, Some(&before), true, parts)?;
     let zone = builder.finish().map_err(FetchError::NoZone)?;
-    let same_serial = served.filter(|served| served.serial() == zone.serial());
-    // Where another content was to be expected, it is no news.
-    let is_diverged = !matches!(origin.force, Force::Anew | Force::Forked)
-        && same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
-    gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
-    Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
+    // Another one may be served by now.
+    let Some(served) = sink.served(name).filter(has_serial) else { return Ok(Comparison::Moved) };
+    Ok(match served.make_digest(|| true) == zone.make_digest(|| true) {
+        true => Comparison::Same,
+        false => Comparison::Other,
+    })
 }

@@ -14,6 +14,8 @@ use crate::transfer::secondary::fetch::fetch_error::FetchError;
 const UNCOUNTED: u64 = 8 << 20;
 /// Octets that are taken together: to ask the system what is free costs some files that are read.
 const STEP: u64 = 16 << 20;
+/// What may wait makes a quarter of it full at most.
+const SMALL_SHARE: u64 = 4;
 /// What all may take where the system does not say what is free.
 const UNKNOWN: u64 = 4 << 30;
 
@@ -31,6 +33,8 @@ pub(in crate::transfer::secondary) struct TakenMemory {
     memory: Arc<TransferMemory>,
     /// What all may take, if the operator says a number.
     most: Option<u64>,
+    /// Which part of that this one may make full.
+    share: u64,
     octets: u64,
 }
 
@@ -43,7 +47,12 @@ impl Default for TransferMemory {
 impl TransferMemory {
     /// For one transfer; `most` is what the operator lets all of them take.
     pub(in crate::transfer::secondary) fn begin(self: &Arc<Self>, most: Option<u64>) -> TakenMemory {
-        TakenMemory { memory: self.clone(), most, octets: 0 }
+        TakenMemory { memory: self.clone(), most, share: 1, octets: 0 }
+    }
+
+    /// The same for what may wait: it leaves room for the others.
+    pub(in crate::transfer::secondary) fn begin_small(self: &Arc<Self>, most: Option<u64>) -> TakenMemory {
+        TakenMemory { memory: self.clone(), most, share: SMALL_SHARE, octets: 0 }
     }
 }
 
@@ -62,7 +71,7 @@ impl TakenMemory {
         // Half of what would be free without the transfers. What they have taken is counted high, and may not be filled yet: so
         // they fill less than what is free in any case.
         let half = |free: u64| free.saturating_add(*taken) / 2;
-        let most = self.most.unwrap_or_else(|| (self.memory.free)().map_or(UNKNOWN, half));
+        let most = self.most.unwrap_or_else(|| (self.memory.free)().map_or(UNKNOWN, half)) / self.share;
         let all = *taken - self.octets + wanted;
         if all > most {
             return Err(FetchError::Memory { all, most });
@@ -108,6 +117,19 @@ mod tests {
         second.grow(40 * MIB + 1).unwrap();
         drop(second);
         assert_eq!(*locked(&memory.taken), 0);
+    }
+
+    #[test]
+    fn what_may_wait_takes_a_quarter_of_that_at_most() {
+        let memory = memory(|| None);
+        let mut small = memory.begin_small(Some(128 * MIB));
+        small.grow(40 * MIB).unwrap();
+        assert!(small.grow(41 * MIB).is_err());
+        memory.begin(Some(128 * MIB)).grow(104 * MIB).unwrap();
+        drop(small);
+        let mut other = memory.begin(Some(128 * MIB));
+        other.grow(40 * MIB).unwrap();
+        assert!(memory.begin_small(Some(128 * MIB)).grow(9 * MIB).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::clock::unix_now;
 use crate::publish::Force;
 use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
-use crate::transfer::refresh::Transferred;
+use crate::transfer::refresh::{Comparison, Transferred};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, Serial};
@@ -91,6 +91,25 @@ pub(in crate::transfer::secondary) async fn fetch(
             Fetched { end, error: Some(error), received, is_diverged: false }
         }
     }
+}
+
+/// Transfers a whole zone, and compares it with what is served. Nothing of it goes into service.
+pub(in crate::transfer::secondary) async fn compare(
+    settings: &SecondarySettings,
+    (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
+    sink: &Arc<dyn Sink>,
+    (fetch, credentials): (&Fetch, &Credentials),
+) -> Result<Comparison, FetchError> {
+    let mut installing = Installing::to_compare(sink, &fetch.zone, &fetch.gate);
+    let limits = settings.limits.of_zone(sink.served(&fetch.zone).map(|zone| zone.record_count()));
+    let (mut received, mut memory) = ((0, 0), memory.begin_small(settings.memory));
+    let bounds = (limits, &mut memory);
+    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
+    let outcome = tokio::select! {
+        () = fetch.gate.closed() => return Err(FetchError::ZoneGone),
+        outcome = receiving => outcome?,
+    };
+    installing.compare(outcome).await
 }
 
 async fn receive(

@@ -1,5 +1,6 @@
 //! What waits to be done and what is being done, within the limits: SOA queries a second, transfers at one time.
 
+pub(in crate::transfer::secondary) mod comparisons;
 pub(in crate::transfer::secondary) mod pacer;
 pub(in crate::transfer::secondary) mod slots;
 pub(in crate::transfer::secondary) mod turns;
@@ -146,6 +147,21 @@ impl Jobs {
         }
     }
 
+    /// Begins a transfer that may wait, if most of the transfers are free and none waits.
+    pub(in crate::transfer::secondary) fn begin_idle(&mut self, address: SocketAddr) -> bool {
+        let may_begin =
+            self.fetches.is_empty() && self.slots.are_most_free() && self.slots.may_begin(address);
+        if may_begin {
+            self.slots.begin(address);
+        }
+        may_begin
+    }
+
+    /// Whether transfers wait for others to end.
+    pub(in crate::transfer::secondary) fn has_waiting(&self) -> bool {
+        !self.fetches.is_empty()
+    }
+
     /// A query has ended; whether the primary has answered.
     pub(in crate::transfer::secondary) fn ask_ended(
         &mut self,
@@ -277,5 +293,35 @@ mod tests {
         assert!(jobs.add_fetch(fetch(Force::Order), begun).is_ok());
         jobs.is_heard(address, begun);
         assert!(jobs.add_fetch(fetch(Force::No), begun).is_ok());
+    }
+
+    #[test]
+    fn what_may_wait_begins_only_while_most_transfers_are_free_and_none_waits() {
+        let fetch = |last| Fetch {
+            zone: Name::root(),
+            primary: 0,
+            address: ask(last, false).address,
+            from: None,
+            force: Force::No,
+            generation: 0,
+            gate: Arc::default(),
+        };
+        let (mut jobs, now) = (jobs(), Instant::now());
+        // A quarter of sixteen.
+        for last in 1..=4 {
+            jobs.add_fetch(fetch(last), now).unwrap();
+            assert!(!jobs.begin_idle(fetch(9).address), "one waits");
+            assert!(matches!(jobs.next(now), Next::Fetch(_)));
+        }
+        assert!(jobs.begin_idle(fetch(9).address));
+        assert!(!jobs.begin_idle(fetch(9).address), "five are under way");
+        jobs.fetch_ended(fetch(1).address, PeerEnd::Answered, now, now);
+        jobs.fetch_ended(fetch(9).address, PeerEnd::Answered, now, now);
+        assert!(jobs.begin_idle(fetch(9).address) && !jobs.has_waiting());
+        // It counts as one of its primary.
+        let mut jobs = Jobs::new(Pacer::new(NonZeroU32::MIN, NonZeroU32::MIN, now), 16, 1);
+        assert!(jobs.begin_idle(fetch(1).address));
+        jobs.add_fetch(fetch(1), now).unwrap();
+        assert!(matches!(jobs.next(now), Next::Wait(_)) && jobs.has_waiting());
     }
 }

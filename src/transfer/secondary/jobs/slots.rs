@@ -85,6 +85,11 @@ impl TransferSlots {
         count == 0 || (count < self.most_per_primary && all + self.most / 4 < self.most)
     }
 
+    /// Whether no more than a quarter of all are under way.
+    pub(super) fn are_most_free(&self) -> bool {
+        self.under_way.values().sum::<usize>() * 4 <= self.most
+    }
+
     fn count(&self, address: SocketAddr) -> usize {
         self.under_way.get(&address).copied().unwrap_or(0)
     }

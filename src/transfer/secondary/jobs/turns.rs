@@ -18,6 +18,11 @@ impl<J> Default for PeerQueues<J> {
 }
 
 impl<J> PeerQueues<J> {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.turn.is_empty()
+    }
+
     /// Appends a job to those of this peer.
     pub fn push(&mut self, peer: SocketAddr, job: J) {
         let queue = self.by_peer.entry(peer).or_default();

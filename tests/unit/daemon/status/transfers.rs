@@ -6,7 +6,7 @@ use super::*;
 use crate::daemon::status::clock::Anchor;
 use crate::transfer::delay::{DelayRules, DelaySettings};
 use crate::transfer::hub::Hub;
-use crate::transfer::refresh::{Behind, Status};
+use crate::transfer::refresh::{Behind, Contradiction, Status};
 use crate::zone::Expiry;
 
 fn name(text: &str) -> Name {
@@ -27,6 +27,7 @@ fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<Zon
         seen: vec![Some(Serial(5)), None],
         behind: None,
         silent: None,
+        contradiction: None,
         refused: None,
         refused_since: None,
     };
@@ -100,6 +101,36 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
     }
     table.follow(&mut sources, Instant::now());
     assert_eq!(told(&table), []);
+}
+
+#[test]
+fn two_primaries_with_other_content_are_told_with_both_addresses_and_what_to_do() {
+    let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
+    let mut sources = TransferSources { news: Some(news), ..TransferSources::default() };
+    let mut table = TransferTable::default();
+    for (giver, than) in
+        [(Some(0), "than 192.0.2.1:53, which gave what is served"), (None, "than is served here")]
+    {
+        let found = Some(Contradiction { giver, other: 1, serial: Serial(4) });
+        queue.push(report("a.example.", |status| status.contradiction = found)).unwrap();
+        table.follow(&mut sources, Instant::now());
+        let alarm = table.alarms().remove(0);
+        assert_eq!(alarm.kind, "primaries with other content under one serial");
+        let expected = format!(
+            "zone a.example.: the primary [2001:db8::1]:53 has other content under serial 4 {than}; correct one under a higher serial, \
+             let the other one follow it, then `anyns zone refresh a.example.`"
+        );
+        assert_eq!(alarm.message, expected);
+        assert_eq!(table.totals(Instant::now()).contradicting, 1);
+        let mut zones = [ZoneStatus { name: "a.example.".into(), ..ZoneStatus::default() }];
+        table.fill(&mut zones, &sources, Anchor::now().clock());
+        let told = zones[0].transfer.clone().unwrap().contradiction.unwrap();
+        assert_eq!((told.primary.as_str(), told.serial), ("[2001:db8::1]:53", 4));
+        assert_eq!(told.giver.as_deref(), giver.map(|_| "192.0.2.1:53"));
+    }
+    queue.push(report("a.example.", |_| {})).unwrap();
+    table.follow(&mut sources, Instant::now());
+    assert!(table.alarms().is_empty() && table.totals(Instant::now()).contradicting == 0);
 }
 
 #[test]

@@ -1,0 +1,299 @@
+//! Which primaries have what is served, as far as it is proven: serials alone do not say so.
+//!
+//! Two primaries that were edited apart have other content under one serial, and differences that one of them gives from that serial on
+//! make a mixture with the content of the other one. So who gave what is served is known, and who was compared with it. All that is
+//! known holds for the version that is served, and for no other: two primaries that agree may part at the next one.
+
+use std::time::{Duration, Instant};
+
+use crate::wire::Serial;
+
+/// After a comparison that found the same content: a day, so that two primaries with many zones are not transferred from without end.
+const SAME_AGAIN: Duration = Duration::from_secs(86_400);
+/// After one that found other content, or that failed: an hour, so that the alarm ends soon after the reason has, and a primary that
+/// refuses transfers is not asked all the time.
+const OTHER_AGAIN: Duration = Duration::from_secs(3600);
+/// The same where another version is served since then, which may have ended it; and after a version that changed meanwhile.
+const CHANGED_AGAIN: Duration = Duration::from_secs(60);
+
+/// What is known of the content of one primary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It gave what is served, or it was compared and has the same content.
+    Same,
+    /// It had other content than was served under this serial. So it stays until a comparison, or a transfer, says that it has what is
+    /// served: later serials of it follow from that content.
+    Other(Serial),
+}
+
+/// What a comparison of a primary with what is served has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same content under the same serial.
+    Same,
+    /// Other content under the same serial.
+    Other,
+    /// One of both has another serial by now.
+    Moved,
+    /// The zone did not come.
+    Failed,
+}
+
+/// Two primaries that have other content under one serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// Whose content is served; `None` where that is no primary any more.
+    pub giver: Option<usize>,
+    /// Who has other content.
+    pub other: usize,
+    /// Under which serial that was found.
+    pub serial: Serial,
+}
+
+/// A primary that is to be compared with what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueComparison {
+    /// Not before this time.
+    pub at: Instant,
+    /// Its index.
+    pub primary: usize,
+    /// The serial that it told, and that is served.
+    pub serial: Serial,
+    /// A number of the version that is served.
+    pub version: u64,
+}
+
+/// When a newer version is transferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TransferTurn {
+    Now,
+    /// Others may have it, and have what is served, too: they are asked first, and may answer until then.
+    AfterOthers(Instant),
+    Later(Instant),
+}
+
+/// The primary that gave what is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Giver {
+    pub(super) primary: usize,
+    /// It has had every version that was served from this one on.
+    pub(super) since: Serial,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct Lineage {
+    standings: Vec<Standing>,
+    giver: Option<Giver>,
+    /// Whether nothing was kept of the version that is served, by a build that knew nothing of this: then each primary is believed until one
+    /// has given a version or was compared. Otherwise each zone would come whole once after an upgrade.
+    believes_all: bool,
+    /// Counts the versions that are served.
+    version: u64,
+    /// When each may be compared next.
+    compare_at: Vec<Instant>,
+    /// A time that is over.
+    began: Instant,
+}
+
+impl Lineage {
+    pub(super) fn new(primaries: usize, now: Instant) -> Self {
+        Self {
+            standings: vec![Standing::Unknown; primaries],
+            giver: None,
+            believes_all: false,
+            version: 0,
+            compare_at: vec![now; primaries],
+            began: now,
+        }
+    }
+
+    /// Nothing was kept.
+    pub(super) fn believe_all(&mut self) {
+        self.believes_all = true;
+    }
+
+    pub(super) fn believes_all(&self) -> bool {
+        self.believes_all
+    }
+
+    pub(super) fn of(&self, primary: usize) -> Standing {
+        self.standings.get(primary).copied().unwrap_or_default()
+    }
+
+    /// Whether this one has what is served, so that its differences fit.
+    pub(super) fn has_served(&self, primary: usize) -> bool {
+        match self.of(primary) {
+            Standing::Same => true,
+            Standing::Unknown => self.believes_all,
+            Standing::Other(_) => false,
+        }
+    }
+
+    /// Whether that is so of any of them.
+    pub(super) fn has_any(&self) -> bool {
+        (0..self.standings.len()).any(|primary| self.has_served(primary))
+    }
+
+    pub(super) fn giver(&self) -> Option<Giver> {
+        self.giver
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// This one gave the version that is served now, whole or as differences from the one `before`.
+    pub(super) fn gave(
+        &mut self,
+        primary: usize,
+        serial: Serial,
+        (whole, before): (bool, Option<Serial>),
+        now: Instant,
+    ) {
+        let parted = match (self.of(primary), self.giver) {
+            // What is served from now on is of the other history: the giver until now has other content than that.
+            (Standing::Other(serial), Some(giver)) if whole && giver.primary != primary => {
+                Some((giver.primary, serial))
+            }
+            _ => None,
+        };
+        self.served_anew();
+        if let Some((other, serial)) = parted {
+            self.set(other, Standing::Other(serial));
+        }
+        self.set(primary, Standing::Same);
+        let since = match (self.giver, before) {
+            (Some(giver), _) if giver.primary == primary => giver.since,
+            // One that is believed only has not been proven to have the version before; but where there is but one, nobody else gave it.
+            (_, Some(before)) if !whole && (!self.believes_all || self.standings.len() == 1) => before,
+            _ => serial,
+        };
+        (self.giver, self.believes_all) = (Some(Giver { primary, since }), false);
+        for (standing, at) in self.standings.iter().zip(&mut self.compare_at) {
+            if matches!(standing, Standing::Other(_)) {
+                *at = (*at).min(now + CHANGED_AGAIN);
+            }
+        }
+    }
+
+    /// Another version is served than before: who had that one may not have this one.
+    fn served_anew(&mut self) {
+        self.version += 1;
+        for standing in &mut self.standings {
+            if *standing == Standing::Same {
+                *standing = Standing::Unknown;
+            }
+        }
+    }
+
+    /// A version is served that no primary gave.
+    pub(super) fn served_otherwise(&mut self) {
+        self.served_anew();
+        (self.giver, self.believes_all) = (None, false);
+    }
+
+    /// Nothing is served.
+    pub(super) fn clear(&mut self) {
+        self.served_otherwise();
+        self.standings.fill(Standing::Unknown);
+    }
+
+    /// What this one gave is not in its history any more.
+    pub(super) fn forget(&mut self, primary: usize) {
+        if self.of(primary) == Standing::Same {
+            self.set(primary, Standing::Unknown);
+        }
+        self.giver = self.giver.filter(|giver| giver.primary != primary);
+        self.believes_all = false;
+    }
+
+    /// The version with this number and serial was compared with the one of a primary.
+    pub(super) fn compared(
+        &mut self,
+        primary: usize,
+        (version, serial): (u64, Serial),
+        found: Comparison,
+        now: Instant,
+    ) {
+        let found = if version == self.version { found } else { Comparison::Moved };
+        let again = match found {
+            Comparison::Same => {
+                self.set(primary, Standing::Same);
+                self.believes_all = false;
+                self.giver.get_or_insert(Giver { primary, since: serial });
+                SAME_AGAIN
+            }
+            Comparison::Other => {
+                self.set(primary, Standing::Other(serial));
+                self.giver = self.giver.filter(|giver| giver.primary != primary);
+                OTHER_AGAIN
+            }
+            Comparison::Moved => CHANGED_AGAIN,
+            Comparison::Failed => OTHER_AGAIN,
+        };
+        if let Some(at) = self.compare_at.get_mut(primary) {
+            *at = now + again;
+        }
+    }
+
+    /// Of those primaries that tell the serial that is served: which is to be compared next, and when at the earliest.
+    pub(super) fn next_comparison(
+        &self,
+        tell_served: impl Iterator<Item = usize>,
+    ) -> Option<(Instant, usize)> {
+        let is_wanted = |primary: &usize| match self.of(*primary) {
+            Standing::Same => false,
+            // Where there is but one, there is nobody whom it may contradict.
+            Standing::Unknown => !self.believes_all || self.standings.len() > 1,
+            Standing::Other(_) => true,
+        };
+        let wanted = tell_served.filter(is_wanted);
+        wanted.filter_map(|primary| Some((*self.compare_at.get(primary)?, primary))).min()
+    }
+
+    /// An operator wants to know it now.
+    pub(super) fn compare_soon(&mut self) {
+        self.compare_at.fill(self.began);
+    }
+
+    /// Two that have other content under one serial.
+    pub(super) fn contradiction(&self) -> Option<Contradiction> {
+        let other = |(primary, standing): (usize, &Standing)| match standing {
+            Standing::Other(serial) => Some((primary, *serial)),
+            _ => None,
+        };
+        let (other, serial) = self.standings.iter().enumerate().find_map(other)?;
+        Some(Contradiction { giver: self.giver.map(|giver| giver.primary), other, serial })
+    }
+
+    /// As it was kept: the giver, if there is one, and what is known of another one.
+    pub(super) fn restore(&mut self, giver: Option<Giver>, other: Option<(usize, Standing)>) {
+        self.believes_all = false;
+        self.giver = giver;
+        if let Some(giver) = giver {
+            self.set(giver.primary, Standing::Same);
+        }
+        if let Some((primary, standing)) = other {
+            self.set(primary, standing);
+        }
+    }
+
+    /// What is kept beside the giver: the one with other content, or one with the same.
+    pub(super) fn kept_other(&self) -> Option<(usize, Standing)> {
+        let giver = self.giver.map(|giver| giver.primary);
+        let others =
+            || self.standings.iter().copied().enumerate().filter(|(primary, _)| Some(*primary) != giver);
+        let parted = others().find(|(_, standing)| matches!(standing, Standing::Other(_)));
+        parted.or_else(|| others().find(|(_, standing)| *standing == Standing::Same))
+    }
+
+    fn set(&mut self, primary: usize, standing: Standing) {
+        if let Some(it) = self.standings.get_mut(primary) {
+            *it = standing;
+        }
+    }
+}
