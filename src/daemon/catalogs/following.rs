@@ -46,9 +46,7 @@ pub(super) struct Following {
     conflicts: Vec<Conflict>,
     /// Zones that each catalog lists and may not: how many, and the first.
     strangers: BTreeMap<Name, (usize, Name)>,
-    /// Zones that were members until a zone file had them, with their catalogs.
-    in_files: BTreeMap<Name, Name>,
-    /// Those whose file has gone: served still, and a catalog may have them.
+    /// Zones that a file had and has no more: served still, and a catalog may have them.
     free: BTreeSet<Name>,
     /// Which changes of the report were looked at for that.
     looked_at: Option<u64>,
@@ -96,7 +94,6 @@ impl Following {
             faults: BTreeMap::new(),
             conflicts: Vec::new(),
             strangers: BTreeMap::new(),
-            in_files: BTreeMap::new(),
             free: BTreeSet::new(),
             looked_at: None,
             owners,
@@ -179,34 +176,31 @@ impl Following {
         Some(self.orders(changes, now, |_| 0))
     }
 
-    /// Looks which members a zone file holds by now, at the cost of what has changed in the report: the file is served, and they are members
-    /// no more for as long as the zone of the file is there.
+    /// Looks which zones that catalogs list are held by a zone file by now, or no more, at the cost of what has changed in the report. While
+    /// there is a file it is served, and the zone is no member.
     pub(super) fn look_for_files(&mut self, report: &Report) -> Option<MemberOrders> {
+        let clashing = self.conflicts.iter().filter(|it| it.owner.is_none());
+        let clashing: BTreeMap<Name, Name> =
+            clashing.map(|it| (it.member.clone(), it.catalog.clone())).collect();
         let changed = self.looked_at.and_then(|seen| report.changed_since(seen));
         let names: Vec<Name> = match changed {
             Some(names) => names.cloned().collect(),
-            None => self.owners.keys().chain(self.in_files.keys()).cloned().collect(),
+            None => self.owners.keys().chain(clashing.keys()).cloned().collect(),
         };
         self.looked_at = Some(report.changes());
         let mut taken = Vec::new();
         for name in names {
-            let has_file = report.zones.get(&name).is_some_and(|zone| zone.has_file);
-            match self.in_files.remove_entry(&name) {
-                Some((name, catalog)) if has_file => drop(self.in_files.insert(name, catalog)),
-                Some((name, catalog)) => {
-                    // Its version is looked at again.
-                    self.seen.remove(&catalog);
+            if !report.zones.get(&name).is_some_and(|zone| zone.has_file) {
+                if let Some(catalog) = clashing.get(&name).filter(|_| !self.configured.contains(&name)) {
+                    // The version that lists it is looked at again.
+                    self.seen.remove(catalog);
                     self.free.insert(name);
-                    self.changes += 1;
                 }
-                None => {}
+                continue;
             }
-            if has_file {
-                self.free.remove(&name);
-            }
-            if has_file && let Some(catalog) = self.owners.get(&name) {
+            self.free.remove(&name);
+            if let Some(catalog) = self.owners.get(&name) {
                 tracing::error!(zone = %name, %catalog, "a zone file holds a zone that a catalog lists: the file is served, and the zone is not transferred any more");
-                self.in_files.insert(name.clone(), catalog.clone());
                 taken.push(name);
             }
         }
@@ -219,7 +213,9 @@ impl Following {
         for name in &taken {
             self.owners.remove_mut(name);
         }
-        self.membership.set_configured(self.without_files(report, &BTreeSet::new(), None));
+        let mut configured = self.without_files(report, &BTreeSet::new(), None);
+        configured.extend(taken.iter().cloned());
+        self.membership.set_configured(configured);
         let limits = self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
         let changes = self.membership.reconfigure(limits);
         let mut orders = self.orders(changes, 0, |_| 0);
@@ -366,7 +362,6 @@ impl Following {
             report.zones.contains_key(*name) && !is_known && !old.contains(*name)
         };
         configured.extend(names.filter(is_foreign).cloned());
-        configured.extend(self.in_files.keys().cloned());
         configured
     }
 
