@@ -15,9 +15,9 @@ pub enum RollbackError {
     /// Nothing differs.
     #[error("that version has the content that is served")]
     Same,
-    /// The zone is signed: the old signatures are not those of an SOA record with another serial.
+    /// The zone is signed, as it is served or in that version: the old signatures are not those of an SOA record with another serial.
     #[error(
-        "the zone is signed, and only its signer can sign an SOA record with a raised serial: have the older content signed anew, with a \
+        "the zone is signed, as it is served or in that version, and only its signer can sign an SOA record with a raised serial: have the older content signed anew, with a \
          serial above {served}, and deploy that; if it takes long, deploy the older signed file as it was, while its signatures are valid, then \
          `anyns zone accept` it here and `anyns zone retransfer` the zone at each POP"
     )]
@@ -60,9 +60,7 @@ pub fn earlier(served: &Zone, steps: Vec<Difference>) -> Result<Zone, RollbackEr
 /// # Errors
 /// There is no such difference.
 pub fn reverse(served: &Zone, steps: &[Difference]) -> Result<Difference, RollbackError> {
-    if served.apex().set(RecordType::DNSKEY).is_some() || served.apex().set(RecordType::RRSIG).is_some() {
-        return Err(RollbackError::Signed { served: served.serial() });
-    }
+    refuse_signed(served, served)?;
     let last = steps.last().ok_or(RollbackError::Same)?;
     if last.to != served.serial() {
         return Err(RollbackError::Incomplete);
@@ -105,19 +103,28 @@ pub fn reverse(served: &Zone, steps: &[Difference]) -> Result<Difference, Rollba
         }
         (deleted, added)
     };
-    make_digests_anew(served, &mut changes, &make)?;
+    let (deleted, added) = make(&changes);
+    let version = served.with_kept_changes(deleted, added).map_err(|_| RollbackError::Incomplete)?;
+    refuse_signed(served, &version)?;
+    make_digests_anew((served, &version), &mut changes)?;
     let (deleted, added) = make(&changes);
     Ok(Difference { from, to, deleted, added })
 }
 
+/// Refuses a version that has keys or signatures.
+fn refuse_signed(served: &Zone, version: &Zone) -> Result<(), RollbackError> {
+    let has = |record_type| version.apex().set(record_type).is_some();
+    match has(RecordType::DNSKEY) || has(RecordType::RRSIG) {
+        true => Err(RollbackError::Signed { served: served.serial() }),
+        false => Ok(()),
+    }
+}
+
 /// Has the version that the changes lead back to, if it has ZONEMD records, have those that fit its new serial (RFC 8976 section 2.2.1).
 fn make_digests_anew(
-    served: &Zone,
+    (served, version): (&Zone, &Zone),
     changes: &mut BTreeMap<ExactRecord, i8>,
-    make: &impl Fn(&BTreeMap<ExactRecord, i8>) -> (RecordBatch, RecordBatch),
 ) -> Result<(), RollbackError> {
-    let (deleted, added) = make(changes);
-    let version = served.with_kept_changes(deleted, added).map_err(|_| RollbackError::Incomplete)?;
     let Some(set) = version.apex().set(RecordType::ZONEMD) else { return Ok(()) };
     let made = version.made_digests().ok_or(RollbackError::Digest)?;
     let origin = served.origin();
@@ -284,6 +291,30 @@ mod tests {
             // The way there and back is known, although the digest is another one.
             let [way] = steps;
             assert_eq!(returned_to(&again, &[way, copy]), Some(Serial(5)));
+        }
+    }
+
+    #[test]
+    fn there_is_no_way_back_to_a_signed_version_from_one_that_is_not() {
+        for record_type in [RecordType::DNSKEY, RecordType::RRSIG] {
+            let mut builder = ZoneBuilder::new(name("example."));
+            let mut first = batch(5, &["a.example."]);
+            let apex = name("example.");
+            first.push(apex.as_wire(), RecordType::NS, 60, name("ns.example.").as_wire(), Place::default());
+            let rdata = [&[0, 6, 15, 1, 0, 0, 0, 60][..], &[0; 10], apex.as_wire(), &[7; 64]].concat();
+            first.push(apex.as_wire(), record_type, 60, &rdata, Place::default());
+            builder.add(first);
+            let first = builder.finish().unwrap();
+            let way = || {
+                let mut step = step(5, 6, &[], &["b.example."]);
+                step.deleted.push(apex.as_wire(), record_type, 60, &rdata, Place::default());
+                step
+            };
+            let step = way();
+            let served = first.with_kept_changes(step.deleted, step.added).unwrap();
+            assert!(served.apex().set(record_type).is_none());
+            let refused = Some(RollbackError::Signed { served: Serial(6) });
+            assert_eq!(reverse(&served, &[way()]).err(), refused, "{record_type:?}");
         }
     }
 

@@ -162,6 +162,40 @@ fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_
     site.wait_others(3, 4);
 }
 
+/// Of the removed zone nothing is kept: what was released of it is nowhere to be had, and its successor is new.
+#[test]
+fn another_zone_of_the_name_of_a_removed_one_is_new_to_all() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    for with_restart in [false, true] {
+        let mut lab = Lab::new();
+        let space = addresses(&mut lab);
+        let zones = lab.subdirectory("zones-hub");
+        replace(&zones.join("stays.example.zone"), &versioned("stays.example", 1));
+        deploy(&zones, 11);
+        let config = hub_config(&lab, NSD, "hold").replacen(&format!("required = [\"{ZONE}\"]"), "", 1);
+        let mut hub = Anyns::new(&lab, &space, "hub", &config);
+        hub.start(&lab);
+        let sent = || [NSD, KNOT].map(|from| soa_of(&space, from));
+        wait_until("the first version is for all", BOUND, || sent() == [Some(11), Some(11)]);
+        hub.wait_status("kept", |status| status["zones_not_kept"] == 0);
+        std::fs::remove_file(zones.join(format!("{ZONE}.zone"))).expect("removed");
+        hub.must(&["zone", "remove", ZONE]);
+        hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
+        if with_restart {
+            hub.kill();
+            hub.start(&lab);
+            hub.wait_status("loaded", |status| zone_status(status, "stays.example").is_some());
+        }
+        deploy(&zones, 1);
+        hub.wait_zone(ZONE, "served", Some(1));
+        wait_until("the new zone is for all", BOUND, || sent() == [Some(1), Some(1)]);
+        hub.wait_status("nothing waits", |status| status["canaries"][0]["released"] == 1);
+        hub.kill();
+    }
+}
+
 #[test]
 fn the_answer_to_a_rollback_says_that_the_other_secondaries_wait_and_how_it_ends() {
     if !has_programs("canaries", &["dig"]) {

@@ -52,7 +52,7 @@ fn a_member_is_rolled_back_and_updated_at_its_hub_alone() {
 }
 
 #[test]
-fn a_zone_file_that_comes_for_a_member_is_an_alarm() {
+fn a_zone_file_that_comes_for_a_member_is_served_and_an_alarm_until_it_goes() {
     if !has_programs("a member of a catalog and its file", &["dig"]) {
         return;
     }
@@ -67,12 +67,38 @@ fn a_zone_file_that_comes_for_a_member_is_an_alarm() {
     fleet.wait_serves(ZONE);
     let clashes = |status: &serde_json::Value| catalog(status, "catalog.test")["clashes"].clone();
     fleet.pop.wait_status("nothing clashes", |status| clashes(status) == 0);
-    let text = format!(
-        "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster 9 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
-    );
-    replace(&files.join(format!("{ZONE}.zone")), &text);
+    let text = |serial: u32| {
+        format!(
+            "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster {serial} 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
+        )
+    };
+    let file = files.join(format!("{ZONE}.zone"));
+    replace(&file, &text(9));
     let status = fleet.pop.wait_status("the file is told", |status| clashes(status) == 1);
-    assert!(status["alarms"].to_string().contains("z0.test. is served from a zone file"), "{status:#}");
+    assert!(
+        status["alarms"].to_string().contains("z0.test. is in the configuration or in a zone file"),
+        "{status:#}"
+    );
+    let soa = |fleet: &Fleet| fleet.dig(&["@192.0.2.53", ZONE, "SOA", "+short"]);
+    wait_until("the file is served", BOUND, || soa(&fleet).contains(" 9 3600 "));
+    // It comes from the hub no more: what that has next goes past it, also after a restart. Another zone tells when it has come.
+    let next = |fleet: &Fleet, serial: u32, other: &str| {
+        replace(&fleet.zones.join(format!("{ZONE}.zone")), &text(serial));
+        fleet.deploy(other);
+        fleet.wait_serves(other);
+        let said = fleet.pop.must(&["zone", "status", ZONE]);
+        assert!(!said.contains("primaries"), "{said}");
+        assert!(soa(fleet).contains(" 9 3600 "), "{}", soa(fleet));
+    };
+    next(&fleet, 20, "z1.test");
+    fleet.pop.kill();
+    fleet.pop.start(&fleet.lab);
+    next(&fleet, 21, "z2.test");
+    fleet.pop.wait_status("it is told still", |status| clashes(status) == 1);
+    // The file goes, and the catalog has the zone again.
+    std::fs::remove_file(&file).expect("removed");
+    wait_until("the hub's version is served", BOUND, || soa(&fleet).contains(" 21 3600 "));
+    fleet.pop.wait_status("nothing clashes", |status| clashes(status) == 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyns::publish::{AcceptError, Difference, Force, Settings, ZoneState};
+use anyns::publish::{AcceptError, Difference, Force, Settings, SingleZone, ZoneState};
 use anyns::wire::{Name, Serial};
 use anyns::zone::{RecordBatch, Zone};
 
@@ -99,4 +99,28 @@ async fn the_refused_version_of_a_primary_that_is_kept_passes_by_its_serial() {
     pop.stop().await;
     pop.start_with(settings).await;
     pop.wait(|report| report.zones[&zone].serial == Some(Serial(3))).await;
+}
+
+#[tokio::test]
+async fn what_was_refused_of_a_file_is_nothing_to_a_zone_that_comes_from_primaries_now() {
+    let mut pop = Pop::new();
+    let zone = name(ZONE);
+    pop.write("b", &zone_text(5, 20));
+    let file = Some(pop.path("b").into());
+    let single = SingleZone { name: zone.clone(), file, serial: None, dnssec: None };
+    let with_file = Settings { zones: vec![single].into(), ..pop.settings() };
+    let transferred = Settings { transferred: [zone.clone()].into(), ..pop.settings() };
+    pop.start_with(with_file.clone()).await;
+    pop.wait_serial(ZONE, 5).await;
+    for refused in [zone_text(4, 20), "no zone".to_owned()] {
+        pop.write("b", &refused);
+        pop.handle().reconfigure(with_file.clone()).await.unwrap();
+        pop.wait(|report| report.zones[&zone].state == ZoneState::Kept).await;
+        pop.handle().reconfigure(transferred.clone()).await.unwrap();
+        let report = pop.wait(|report| report.zones[&zone].state == ZoneState::Serving).await;
+        assert!(report.zones[&zone].faults.is_empty() && report.zones[&zone].refused_serial.is_none());
+        let accepted = pop.handle().accept(&zone, Serial(4)).await;
+        assert!(matches!(accepted, Err(AcceptError::NothingRefused { .. })), "{accepted:?}");
+    }
+    assert_eq!(pop.served(ZONE), Some((5, 5)));
 }

@@ -1,5 +1,5 @@
 //! What is known of zones that are not there, for as long as it may be of use: a zone that leaves the configuration for one reload comes
-//! back to the version that was released, and a halted one is halted still.
+//! back to the version that was released, and a halted one is halted still. Another zone of the name begins anew.
 //!
 //! Pure: no I/O; the state directory has the same, and forgets it with the data of the zone.
 

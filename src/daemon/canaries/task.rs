@@ -223,7 +223,10 @@ impl CanaryTask {
         let is_unknown = self.unknown.as_ref().is_none_or(|unknown| unknown.contains(&name));
         let missing = self.missing.filter(|_| is_unknown);
         let known = self.kept.remove(&name);
-        let known = self.away.take(&name, now).filter(|_| known.is_none()).or(known);
+        // Of a zone that comes back and of which nothing was kept, what was released is nowhere to be had: it is another zone.
+        let is_same = |kept: &KeptRelease| before.is_some() || kept.is_halted || kept.serial == newest;
+        let away = self.away.take(&name, now).filter(is_same);
+        let known = known.or(away);
         let is_known = missing.is_none() || known.is_some();
         let kept = match known {
             Some(kept) => kept,

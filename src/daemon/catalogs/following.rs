@@ -46,8 +46,8 @@ pub(super) struct Following {
     conflicts: Vec<Conflict>,
     /// Zones that each catalog lists and may not: how many, and the first.
     strangers: BTreeMap<Name, (usize, Name)>,
-    /// Members whose version in service is of a zone file, which came after the catalog.
-    in_files: BTreeSet<Name>,
+    /// Zones that a file had and has no more: served still, and a catalog may have them.
+    free: BTreeSet<Name>,
     /// Which changes of the report were looked at for that.
     looked_at: Option<u64>,
     owners: RedBlackTreeMapSync<Name, Name>,
@@ -94,7 +94,7 @@ impl Following {
             faults: BTreeMap::new(),
             conflicts: Vec::new(),
             strangers: BTreeMap::new(),
-            in_files: BTreeSet::new(),
+            free: BTreeSet::new(),
             looked_at: None,
             owners,
             removed,
@@ -176,26 +176,54 @@ impl Following {
         Some(self.orders(changes, now, |_| 0))
     }
 
-    /// Looks which members a zone file holds by now, at the cost of what has changed in the report.
-    pub(super) fn look_for_files(&mut self, report: &Report) {
+    /// Looks which zones that catalogs list are held by a zone file by now, or no more, at the cost of what has changed in the report. While
+    /// there is a file it is served, and the zone is no member.
+    pub(super) fn look_for_files(&mut self, report: &Report) -> Option<MemberOrders> {
+        let clashing = self.conflicts.iter().filter(|it| it.owner.is_none());
+        let clashing: BTreeMap<Name, Name> =
+            clashing.map(|it| (it.member.clone(), it.catalog.clone())).collect();
         let changed = self.looked_at.and_then(|seen| report.changed_since(seen));
         let names: Vec<Name> = match changed {
             Some(names) => names.cloned().collect(),
-            None => self.owners.keys().cloned().collect(),
+            None => self.owners.keys().chain(clashing.keys()).cloned().collect(),
         };
         self.looked_at = Some(report.changes());
+        let mut taken = Vec::new();
         for name in names {
-            let has_file = report.zones.get(&name).is_some_and(|zone| zone.has_file);
-            let is_in_file = has_file && self.owners.contains_key(&name);
-            let has_changed = match is_in_file {
-                true => self.in_files.insert(name.clone()),
-                false => self.in_files.remove(&name),
-            };
-            if has_changed && is_in_file {
-                tracing::error!(zone = %name, "a zone file holds a zone that a catalog lists: the file is served");
+            if !report.zones.get(&name).is_some_and(|zone| zone.has_file) {
+                if let Some(catalog) = clashing.get(&name).filter(|_| !self.configured.contains(&name)) {
+                    // The version that lists it is looked at again.
+                    self.seen.remove(catalog);
+                    self.free.insert(name);
+                }
+                continue;
             }
-            self.changes += u64::from(has_changed);
+            self.free.remove(&name);
+            if let Some(catalog) = self.owners.get(&name) {
+                tracing::error!(zone = %name, %catalog, "a zone file holds a zone that a catalog lists: the file is served, and the zone is not transferred any more");
+                taken.push(name);
+            }
         }
+        (!taken.is_empty()).then(|| self.leave_to_files(report, taken))
+    }
+
+    /// Zones that files hold are members no more.
+    fn leave_to_files(&mut self, report: &Report, taken: Vec<Name>) -> MemberOrders {
+        self.changes += 1;
+        for name in &taken {
+            self.owners.remove_mut(name);
+        }
+        let mut configured = self.without_files(report, &BTreeSet::new(), None);
+        configured.extend(taken.iter().cloned());
+        self.membership.set_configured(configured);
+        let limits = self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
+        let changes = self.membership.reconfigure(limits);
+        let mut orders = self.orders(changes, 0, |_| 0);
+        // They stay in service: nothing is kept aside of them.
+        orders.publish.removed.extend(taken.iter().map(|name| (name.clone(), u64::MAX)));
+        orders.transfer.removed.extend(taken.iter().cloned());
+        orders.transfer.elsewhere.extend(taken);
+        orders
     }
 
     /// Lets removals pass that wait.
@@ -229,7 +257,7 @@ impl Following {
     pub(super) fn all(&self) -> MemberZones {
         let members = self.membership.members().iter();
         let set = members.filter_map(|(name, member)| self.zone(name, member)).collect();
-        MemberZones { removed: Vec::new(), set }
+        MemberZones { set, ..MemberZones::default() }
     }
 
     /// Whether data of removed zones is over its time.
@@ -262,7 +290,6 @@ impl Following {
             let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
             let held = self.membership.held().get(name);
             let strangers = self.strangers.get(name);
-            let in_files = || self.in_files.iter().filter(|member| self.owners.get(*member) == Some(name));
             let held = held.and_then(|held| {
                 let first = held.members.first()?.clone();
                 Some(HeldRemovals { serial: held.serial, count: held.members.len(), first })
@@ -275,13 +302,9 @@ impl Following {
                 awaited: 0,
                 held,
                 removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
-                clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count) + in_files().count(),
+                clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count),
                 first_clash: clashes().next().map(clash).or_else(|| {
                     strangers.map(|(_, first)| format!("{first} is not among the zones that it may list"))
-                }).or_else(|| {
-                    in_files().next().map(|first| {
-                        format!("{first} is served from a zone file that came later; take it out of the one or the other")
-                    })
                 }),
                 fault: self.faults.get(name).map(ToString::to_string),
             }
@@ -335,7 +358,8 @@ impl Following {
         let versions = self.catalogs.iter().filter_map(|catalog| self.membership.version(&catalog.name));
         let names = versions.map(Arc::as_ref).chain(version).flat_map(|version| version.members.keys());
         let is_foreign = |name: &&Name| {
-            report.zones.contains_key(*name) && !self.owners.contains_key(*name) && !old.contains(*name)
+            let is_known = self.owners.contains_key(*name) || self.free.contains(*name);
+            report.zones.contains_key(*name) && !is_known && !old.contains(*name)
         };
         configured.extend(names.filter(is_foreign).cloned());
         configured
@@ -417,6 +441,7 @@ impl Following {
     }
 
     fn own(&mut self, name: &Name, member: &Member) {
+        self.free.remove(name);
         self.removed.remove(name);
         self.owners.insert_mut(name.clone(), member.catalog.clone());
     }

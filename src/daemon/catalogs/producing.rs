@@ -3,7 +3,8 @@
 //! Zones that are served flow in, a whole first version or a difference flows out. Zones that are configured and not served stay
 //! listed: a zone that is refused here is no reason to take it from the secondaries. Many that go at once, or within an hour, wait for an
 //! operator. A zone that was removed and is listed again has another label: it may be another zone, so the secondaries begin it anew (RFC
-//! 9432 section 5.4). Labels, when zones were removed, and that removals wait, stand in the catalog itself, so that a restart, or a standby
+//! 9432 section 5.4). So has one that stayed listed while it was gone, because its removal waited or the catalog was held, and of which
+//! nothing was kept when it came back. Labels, when zones were removed, and that removals wait, stand in the catalog itself, so that a restart, or a standby
 //! that takes over, knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use crate::catalog::{
     removed_into, soa_into, waits_into,
 };
 use crate::config::ProducedCatalog;
-use crate::publish::{Difference, Fault, Report};
+use crate::publish::{Difference, Fault, Report, ZoneReport};
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
@@ -34,6 +35,10 @@ pub(super) struct Producing {
     held: Option<HeldRemovals>,
     /// The zones that wait for an operator before they go.
     waiting: BTreeSet<Name>,
+    /// The listed zones that were gone at some time since the version that is served.
+    left: BTreeSet<Name>,
+    /// The changes of the report that `left` knows.
+    left_seen: Option<u64>,
     /// Those that went within the last hour.
     recent: RecentRemovals,
     /// The changes of the report that were looked at.
@@ -90,6 +95,8 @@ impl Producing {
             listed: None,
             held: None,
             waiting: BTreeSet::new(),
+            left: BTreeSet::new(),
+            left_seen: None,
             recent: RecentRemovals::default(),
             seen: None,
             retry_at: None,
@@ -136,6 +143,23 @@ impl Producing {
         }));
     }
 
+    /// Notes which listed zones are gone. To be called at each change of the report, also while no version can be made.
+    pub(super) fn note_left(&mut self, report: &Report) {
+        let Some(listed) = &self.listed else { return };
+        let is_gone = |name: &&Name| listed.members.contains_key(*name) && !report.zones.contains_key(*name);
+        match self.left_seen.and_then(|seen| report.changed_since(seen)) {
+            Some(changed) => self.left.extend(changed.filter(is_gone).cloned()),
+            None => self.left.extend(listed.members.keys().filter(is_gone).cloned()),
+        }
+        self.left_seen = Some(report.changes());
+    }
+
+    /// Whether a zone that is listed was gone and has begun anew.
+    fn has_begun_anew(&self, report: &Report, name: &Name) -> bool {
+        let anew = |zone: &Arc<ZoneReport>| zone.is_served() && zone.kept_serial.is_none();
+        self.left.contains(name) && report.zones.get(name).is_some_and(anew)
+    }
+
     /// The next version, if the list has changed, by now; `unix_time` becomes the first serial. `accepts`: the serial after which removals
     /// that wait were accepted.
     ///
@@ -151,7 +175,10 @@ impl Producing {
         if accepts.is_none() && !self.may_differ(report, listed) {
             return Ok(None);
         }
-        let mut wanted = self.wanted(report, listed);
+        // RFC 1982: one more; the first is a time, so that it is later than any of a state directory that was lost.
+        let serial =
+            listed.serial.map_or(Serial(unix_time as u32), |serial| Serial(serial.0.wrapping_add(1)));
+        let mut wanted = self.wanted(report, listed, serial);
         let gone = listed.members.keys().filter(|name| !wanted.contains_key(*name));
         let mut gone: Vec<Name> = gone.cloned().collect();
         let is_accepted = accepts.is_some() && accepts == self.held();
@@ -172,9 +199,6 @@ impl Producing {
         if listed.serial.is_some() && wanted == listed.members && waits == listed.waits {
             return Ok(None);
         }
-        // RFC 1982: one more; the first is a time, so that it is later than any of a state directory that was lost.
-        let serial =
-            listed.serial.map_or(Serial(unix_time as u32), |serial| Serial(serial.0.wrapping_add(1)));
         let is_accepted = was_held && is_accepted;
         let accepted = if is_accepted { Some(serial) } else { listed.accepted };
         let removed = removed(listed, &wanted, (&gone, serial));
@@ -217,6 +241,8 @@ impl Producing {
         for name in listed.members.keys().filter(|name| !before.members.contains_key(*name)) {
             self.recent.is_back(name);
         }
+        // Those that wait may still come back as others.
+        self.left.retain(|name| self.waiting.contains(name));
         (self.listed, self.retry_at, self.fault) = (Some(listed), None, None);
     }
 
@@ -254,15 +280,15 @@ impl Producing {
             let zone = report.zones.get(name);
             let comes = zone.is_some_and(|zone| zone.is_served() && !zone.is_catalog);
             match listed.members.contains_key(name) {
-                // One that comes back ends a removal that waits.
-                true => zone.is_none() || self.held.is_some(),
+                // One that comes back ends a removal that waits, or is another one.
+                true => zone.is_none() || self.held.is_some() || self.has_begun_anew(report, name),
                 false => comes && self.settings.lists(&name.to_string()),
             }
         })
     }
 
-    /// What is to be listed.
-    fn wanted(&self, report: &Report, listed: &Listed) -> BTreeMap<Name, ListedMember> {
+    /// What is to be listed in the version with this serial.
+    fn wanted(&self, report: &Report, listed: &Listed, serial: Serial) -> BTreeMap<Name, ListedMember> {
         let mut wanted = BTreeMap::new();
         for (name, zone) in report.zones.iter().filter(|(_, zone)| !zone.is_catalog) {
             let text = name.to_string();
@@ -270,7 +296,10 @@ impl Producing {
             if is_there && self.settings.lists(&text) {
                 let groups = self.settings.groups_of(&text);
                 let new_owner = self.settings.hand_over.get(name).cloned();
-                let label = listed.label(name);
+                let label = match self.has_begun_anew(report, name) {
+                    true => label_of(name, Some(serial)),
+                    false => listed.label(name),
+                };
                 wanted.insert(
                     name.clone(),
                     ListedMember { name: name.clone(), label, groups: sorted(groups), new_owner },

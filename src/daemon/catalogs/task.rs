@@ -193,6 +193,9 @@ impl CatalogTask {
         if !report.settled {
             return;
         }
+        if let Some(orders) = self.following.look_for_files(&report) {
+            self.carry_out(orders).await;
+        }
         let names: Vec<Name> = self.following.catalogs().iter().map(|catalog| catalog.name.clone()).collect();
         for name in names {
             let Some(zone) = self.context.published.load().zone(&name).cloned() else { continue };
@@ -205,7 +208,6 @@ impl CatalogTask {
                 self.carry_out(orders).await;
             }
         }
-        self.following.look_for_files(&self.report.load());
         self.settle();
         let now = Instant::now();
         let is_over = |at: Option<Instant>| at.is_none_or(|at| at <= now);
@@ -224,7 +226,7 @@ impl CatalogTask {
         if !publish.reset.is_empty() {
             // Nothing that was begun for them is offered any more when the publisher has forgotten them.
             let removed = publish.reset.iter().map(|(name, _)| name.clone()).collect();
-            self.transfer(MemberZones { removed, set: Vec::new() }).await;
+            self.transfer(MemberZones { removed, ..MemberZones::default() }).await;
         }
         if !(publish.set.is_empty() && publish.reset.is_empty() && publish.removed.is_empty()) {
             self.context.publisher.change_members(publish).await;
@@ -270,6 +272,7 @@ impl CatalogTask {
         let Some(producing) = self.producing.get_mut(index).filter(|_| self.resumed.is_none()) else {
             return false;
         };
+        producing.note_left(&report);
         if producing.is_held_by_operator(&report) {
             return false;
         }

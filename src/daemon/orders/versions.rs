@@ -94,7 +94,7 @@ pub(in crate::daemon) async fn rollback(
             "{name} comes from a primary: roll it back there, where its serial is made; here `anyns zone hold {name}` keeps what is served"
         ))
     };
-    if settings.transferred.contains(&name) {
+    if settings.transferred.contains(&name) || zones.transfers.is_transferred(&name) {
         return at_a_pop();
     }
     let Some(served) = zones.published.load().zone(&name).cloned() else {

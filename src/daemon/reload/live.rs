@@ -46,7 +46,7 @@ pub(in crate::daemon) fn apply(controller: &mut Controller, new: &Config) -> Res
     controller
         .zones
         .transfers
-        .change(&controller.configured.config.transfers, &new.transfers)
+        .change(&controller.configured.config.transfers, &new.transfers, &new.publish)
         .map_err(|error| with_causes(&error))?;
     let mut applied =
         Applied { changes: Vec::new(), restart: needs_restart(&controller.configured.config, new) };

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Transfers;
 use crate::handoff;
-use crate::publish::{ApplyError, Difference, Fault, OfferError, PublisherHandle, StepSource};
+use crate::publish::{self, ApplyError, Difference, Fault, OfferError, PublisherHandle, StepSource};
 use crate::serve::{Intake, Serving};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::delay::{DelayTask, DelayedVersions};
 use crate::transfer::primary::{Primary, Receivers};
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::secondary::{
-    Origin, Secondary, SecondaryContext, SecondaryError, SecondaryHandle, Sink, SinkError,
+    Origin, Secondary, SecondaryContext, SecondaryError, SecondaryHandle, SecondarySettings, Sink, SinkError,
 };
 use crate::update::UpdateService;
 use crate::wire::Name;
@@ -161,8 +161,8 @@ impl Transferring {
 }
 
 impl TransferControl {
-    /// Takes what the configuration says now, where that differs from what it said before. Sockets and how much is done at one time
-    /// stay as they were.
+    /// Takes what the configuration says now, where that differs from what it said before; `zones` is what it says of zones. Sockets and
+    /// how much is done at one time stay as they were.
     ///
     /// # Errors
     /// Too much waits, or a thread has ended; neither side has changed.
@@ -170,13 +170,15 @@ impl TransferControl {
         &self,
         before: &Transfers,
         now: &Transfers,
+        zones: &publish::Settings,
     ) -> Result<(), SecondaryError> {
         let sending = self.primary.as_ref().filter(|_| before.primary != now.primary);
         // Before the other side changes: one of them alone would send zones by lists that the configuration does not have.
         let sending =
             sending.map(|primary| primary.reserve_change().ok_or(SecondaryError::Busy)).transpose()?;
         if before.secondary != now.secondary {
-            self.secondary.change(now.secondary.clone())?;
+            let elsewhere = elsewhere(&before.secondary, zones);
+            self.secondary.change(SecondarySettings { elsewhere, ..now.secondary.clone() })?;
         }
         if let Some(sending) = sending {
             sending.make(now.primary.clone());
@@ -216,6 +218,14 @@ impl TransferControl {
     ) -> Result<usize, SecondaryError> {
         self.secondary.order(zone, order).await
     }
+}
+
+/// The zones that came from primaries before and that the configuration has with a file or for updates now.
+fn elsewhere(before: &SecondarySettings, now: &publish::Settings) -> BTreeSet<Name> {
+    let came: BTreeSet<&Name> = before.zones.iter().map(|zone| &zone.name).collect();
+    let with_file = now.zones.iter().filter(|zone| zone.file.is_some()).map(|zone| &zone.name);
+    let names = with_file.chain(&now.databases);
+    names.filter(|name| came.contains(name) && !now.transferred.contains(*name)).cloned().collect()
 }
 
 /// Starts what serves transfers, where there are secondaries.

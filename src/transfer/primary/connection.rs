@@ -9,7 +9,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
@@ -103,6 +102,12 @@ enum ConnectionError {
 }
 
 impl Shared {
+    /// Whether a client that this server of TLS has let in would be let in now.
+    fn still_admits(&self, admitted: Option<&TlsServer>) -> bool {
+        let (Some(now), Some(then)) = (&self.tls, admitted) else { return true };
+        now.load().still_admits_clients_of(then)
+    }
+
     /// What the configuration says now.
     pub(super) fn settings(&self) -> Arc<PrimarySettings> {
         self.settings.load_full()
@@ -207,12 +212,17 @@ fn update(
     });
 }
 
-/// Serves a connection, over TLS if there is an acceptor.
-pub(super) async fn serve(stream: TcpStream, client: Client, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
+/// Serves a connection, over TLS if there is a server of TLS.
+pub(super) async fn serve(
+    stream: TcpStream,
+    client: Client,
+    shared: Arc<Shared>,
+    tls: Option<Arc<TlsServer>>,
+) {
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return answer_all(stream, &client, &shared, Transport::Tcp).await };
-    match timeout(client.idle(&shared), tls.accept(stream)).await {
-        Ok(Ok(stream)) => answer_all(stream, &client, &shared, Transport::Tls).await,
+    let Some(tls) = tls else { return answer_all(stream, &client, &shared, None).await };
+    match timeout(client.idle(&shared), tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => answer_all(stream, &client, &shared, Some(&tls)).await,
         Ok(Err(error)) => shared.log.write(client.address, |left_out| {
             tracing::warn!(client = %client.address, %error, left_out, "no TLS with a secondary");
         }),
@@ -220,14 +230,16 @@ pub(super) async fn serve(stream: TcpStream, client: Client, shared: Arc<Shared>
     }
 }
 
-/// Answers the requests of one connection until its client closes it, is silent, or does not read.
+/// Answers the requests of one connection until its client closes it, is silent, or does not read, or until the certificate that it has
+/// shown to `tls` would not be enough any more.
 async fn answer_all(
     mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
     client: &Client,
     shared: &Shared,
-    transport: Transport,
+    tls: Option<&TlsServer>,
 ) {
     let (address, counted) = (client.address, client.counted);
+    let transport = if tls.is_some() { Transport::Tls } else { Transport::Tcp };
     let mut message = Vec::new();
     loop {
         let read = timeout(client.idle(shared), read(&mut stream, &mut message)).await;
@@ -235,6 +247,9 @@ async fn answer_all(
             return;
         }
         wait_turn(&shared.limits, counted).await;
+        if !shared.still_admits(tls) {
+            return;
+        }
         let answer = match shared.receivers.updates(&message) {
             Some(updates) => {
                 wait_turn(&shared.update_limits, counted).await;

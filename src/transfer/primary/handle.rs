@@ -212,7 +212,8 @@ impl Primary {
 
 impl SettingsChange<'_> {
     /// Takes what the configuration says now: keys, certificates, who may have zones, whom to tell of changes. Where it listens and how
-    /// much it does at one time stay as they were. Connections that exist keep the certificate that they were shown.
+    /// much it does at one time stay as they were. Connections that exist keep the certificate that they were shown; where clients must show
+    /// one that others vouch for, they end at their next request.
     pub fn make(self, settings: PrimarySettings) {
         let Self { shared, place } = self;
         // Without the section the listeners go on with what they have, until a restart closes them.
@@ -261,7 +262,7 @@ async fn accept(
             Ok((stream, client)) => {
                 // One that may not have a connection is closed: it must not wait in the place of others.
                 let Some(client) = Client::connected(client.ip(), &shared) else { continue };
-                let (shared, tls) = (shared.clone(), tls.as_ref().map(|tls| tls.load().acceptor()));
+                let (shared, tls) = (shared.clone(), tls.as_ref().map(|tls| tls.load_full()));
                 tokio::spawn(async move {
                     serve(stream, client, shared, tls).await;
                     drop(permit);

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::transfer::refresh::Saved;
 use crate::wire::Name;
+use crate::zone::Expiry;
 
 use crate::transfer::secondary::coordinator::entry::ZoneEntry;
 use crate::transfer::secondary::coordinator::{Coordinator, Event, now};
@@ -42,9 +43,10 @@ impl Coordinator {
     /// Takes zones that catalogs list; those that are gone, with the gates of what was begun for them.
     pub(super) fn change_members(&mut self, changes: MemberZones) -> Vec<(Name, Arc<InstallGate>)> {
         self.take_kept();
-        let MemberZones { removed, set } = changes;
+        let MemberZones { removed, set, elsewhere } = changes;
         let gone: BTreeSet<Name> = removed.into_iter().filter(|zone| self.members.remove(zone)).collect();
         let closed = self.remove_zones(&gone);
+        self.forget_confirmations(elsewhere.into_iter().filter(|zone| gone.contains(zone)));
         let (mut elsewhere, mut otherwise) = (BTreeSet::new(), Vec::new());
         for zone in set {
             let name = zone.name.clone();
@@ -115,10 +117,21 @@ impl Coordinator {
             }
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
+            self.outward.note_withdrawn(zone);
             self.outward.note(zone);
             self.outward.note_timers(zone, Instant::now());
         }
         closed
+    }
+
+    /// Forgets when primaries confirmed these zones, which are removed and are served here by another way.
+    pub(super) fn forget_confirmations(&mut self, zones: impl IntoIterator<Item = Name>) {
+        for zone in zones {
+            self.saved.remove(&zone);
+            self.kept_aside.remove(&zone);
+            self.outward.note_timers(&zone, Instant::now());
+            self.outward.note_expiry(&zone, Expiry::Current, Instant::now());
+        }
     }
 }
 

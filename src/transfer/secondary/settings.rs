@@ -107,6 +107,8 @@ pub struct MemberZones {
     pub removed: Vec<Name>,
     /// Zones that come from primaries, new or by other settings.
     pub set: Vec<SecondaryZone>,
+    /// Those of `removed` that go on here from a file or by updates: see [`SecondarySettings::elsewhere`].
+    pub elsewhere: Vec<Name>,
 }
 
 /// What the operator says about secondary zones.
@@ -116,6 +118,9 @@ pub struct SecondarySettings {
     pub zones: Vec<SecondaryZone>,
     /// Which of them are catalogs (RFC 9432).
     pub catalogs: BTreeSet<Name>,
+    /// Zones that came from primaries until now and go on here from a file or by updates. When a primary confirmed them says nothing about
+    /// what is served of them when they come from primaries again.
+    pub elsewhere: BTreeSet<Name>,
     /// Where NOTIFYs that came to a service address are forwarded to: management addresses of other POPs.
     pub forward_notify: Vec<Target>,
     /// All keys.
@@ -156,6 +161,7 @@ impl Default for SecondarySettings {
         Self {
             zones: Vec::new(),
             catalogs: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
             forward_notify: Vec::new(),
             keys: Arc::default(),
             management: Vec::new(),

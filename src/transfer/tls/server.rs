@@ -1,5 +1,6 @@
 //! The side of the primary.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub struct TlsServer {
     config: Arc<ServerConfig>,
     /// SHA-256 of what it was made of.
     made_of: [u8; 32],
+    /// SHA-256 of each authority of clients; `None` if clients need no certificate.
+    clients: Option<BTreeSet<[u8; 32]>>,
     /// When the certificate is valid, as far as that can be read.
     validity: Option<CertificateValidity>,
 }
@@ -48,10 +51,13 @@ impl TlsServer {
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_protocol_versions(&[&TLS13]).map_err(TlsError::Tls)?;
         let mut made_of = Sha256::new();
+        let mut vouching = None;
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(file) => {
                 let certificates = chain(file)?;
+                vouching =
+                    Some(certificates.iter().map(|authority| Sha256::digest(authority).into()).collect());
                 made_of.update("clients");
                 certificates.iter().for_each(|authority| made_of.update(authority));
                 let roots = Arc::new(authorities(file, certificates)?);
@@ -66,7 +72,16 @@ impl TlsServer {
         let validity = CertificateValidity::of(&chain);
         let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Tls)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { config: Arc::new(config), made_of: made_of.finalize().into(), validity })
+        let made_of = made_of.finalize().into();
+        Ok(Self { config: Arc::new(config), made_of, clients: vouching, validity })
+    }
+
+    /// Whether each client that `earlier` let in would be let in: no certificate is asked for, or all authorities of then still vouch for
+    /// clients. Which of them vouched for a client is not known.
+    #[must_use]
+    pub fn still_admits_clients_of(&self, earlier: &Self) -> bool {
+        let Some(now) = &self.clients else { return true };
+        earlier.clients.as_ref().is_some_and(|then| then.is_subset(now))
     }
 
     /// The same for another protocol (RFC 7301) than zone transfer.

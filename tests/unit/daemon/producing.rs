@@ -111,6 +111,52 @@ fn a_zone_that_was_removed_has_another_label_when_it_is_listed_again() {
     assert_eq!(next(&mut producing, &report), None, "nothing has changed");
 }
 
+/// Its removal waits for an operator, or the catalog is held, so that it stays listed; then a zone of its name comes, of which something
+/// was kept (the configuration had lost it for a while) or nothing (it is another one).
+#[test]
+fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
+    for (is_held, kept) in [(false, None), (false, Some(Serial(1))), (true, None), (true, Some(Serial(1)))] {
+        let (mut producing, mut report) = (producing(), Report::default());
+        let names: Vec<Name> = (0..10).map(|number| name(&format!("z{number}.test."))).collect();
+        names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
+        let (_, version) = next_at(&mut producing, &report, None, Instant::now()).expect("a version");
+        let first = after(None, version);
+        let gone = &names[..if is_held { 1 } else { 5 }];
+        gone.iter().for_each(|name| report.take_out(name));
+        producing.note_left(&report);
+        let mut served = first;
+        if !is_held {
+            let (members, version) =
+                next_at(&mut producing, &report, None, Instant::now()).expect("a version");
+            assert_eq!(members, 10, "the removals wait");
+            served = after(Some(&served), version);
+        }
+        // Not served yet: nothing is known of it.
+        report.put(
+            names[0].clone(),
+            ZoneReport { state: ZoneState::Refused, serial: None, ..zone(Vec::new()) },
+        );
+        producing.note_left(&report);
+        if is_held {
+            assert_eq!(next(&mut producing, &report), None);
+        }
+        report.put(names[0].clone(), ZoneReport { kept_serial: kept, ..zone(Vec::new()) });
+        producing.note_left(&report);
+        let version = next_at(&mut producing, &report, None, Instant::now()).map(|(_, version)| version);
+        if let Some(version) = version {
+            served = after(Some(&served), version);
+        }
+        let read = CatalogZone::read(&served).unwrap();
+        let is_another = read.members[&names[0]].label != label_of(&names[0], None);
+        assert_eq!(is_another, kept.is_none(), "held {is_held}, kept {kept:?}");
+        assert!(names[5..].iter().all(|name| read.members[name].label == label_of(name, None)));
+        // It is told once.
+        report.put(names[0].clone(), ZoneReport { records: 3, kept_serial: kept, ..zone(Vec::new()) });
+        producing.note_left(&report);
+        assert_eq!(next(&mut producing, &report), None);
+    }
+}
+
 #[test]
 fn what_is_remembered_of_removed_zones_is_bounded() {
     let label = |number: u32| label_of(&name(&format!("z{number}.test.")), None);

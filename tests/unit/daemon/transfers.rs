@@ -97,6 +97,7 @@ fn both_sides_take_other_settings_or_neither() {
         }
     };
     let (before, after) = (transfers(1), transfers(2));
+    let zones = publish::Settings::default();
     let secondary =
         Secondary::start(before.secondary.clone(), Arc::new(Nothing), Default::default()).unwrap();
     let receivers = Receivers { secondary: Some(secondary.handle()), updates: None };
@@ -106,13 +107,45 @@ fn both_sides_take_other_settings_or_neither() {
     let asked = || secondary.handle().primaries(&name("example."));
     let held: Vec<_> = std::iter::from_fn(|| primary.reserve_change()).collect();
     assert!(!held.is_empty());
-    assert!(matches!(control.change(&before, &after), Err(SecondaryError::Busy)));
+    assert!(matches!(control.change(&before, &after, &zones), Err(SecondaryError::Busy)));
     assert_eq!(asked(), Some(vec![at(1)]), "the other side has not changed");
     // A change of one side needs no place at the other.
     let inward = Transfers { primary: before.primary.clone(), ..transfers(3) };
-    control.change(&before, &inward).unwrap();
+    control.change(&before, &inward, &zones).unwrap();
     assert_eq!(asked(), Some(vec![at(3)]));
     drop(held);
-    control.change(&inward, &after).unwrap();
+    control.change(&inward, &after, &zones).unwrap();
     assert_eq!(asked(), Some(vec![at(2)]));
+}
+
+#[test]
+fn zones_that_go_on_without_primaries_are_those_with_a_file_or_for_updates() {
+    let names: Vec<Name> =
+        ["file.", "updates.", "gone.", "stays."].map(|it| name(&format!("{it}example."))).into();
+    let zone = |name: &Name| SecondaryZone {
+        name: name.clone(),
+        primaries: Vec::new(),
+        notify: Default::default(),
+        expired: Default::default(),
+    };
+    let before = SecondarySettings { zones: names.iter().map(zone).collect(), ..Default::default() };
+    let single = |name: &Name, file: Option<&str>| publish::SingleZone {
+        name: name.clone(),
+        file: file.map(|it| std::path::PathBuf::from(it).into()),
+        serial: None,
+        dnssec: None,
+    };
+    let zones = [
+        single(&names[0], Some("zone")),
+        single(&names[1], None),
+        single(&names[3], None),
+        single(&name("other.example."), Some("other")),
+    ];
+    let now = publish::Settings {
+        zones: zones.into(),
+        databases: [names[1].clone(), name("new.example.")].into(),
+        transferred: [names[3].clone()].into(),
+        ..Default::default()
+    };
+    assert_eq!(elsewhere(&before, &now), names[..2].iter().cloned().collect());
 }

@@ -35,11 +35,11 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
 }
 
 fn removed() -> MemberZones {
-    MemberZones { removed: vec![name("example.")], set: Vec::new() }
+    MemberZones { removed: vec![name("example.")], ..MemberZones::default() }
 }
 
 fn set(zone: &SecondaryZone) -> MemberZones {
-    MemberZones { removed: Vec::new(), set: vec![zone.clone()] }
+    MemberZones { set: vec![zone.clone()], ..MemberZones::default() }
 }
 
 /// What the zone is asked for, as octets of the stream.
@@ -215,6 +215,40 @@ fn a_key_that_is_corrected_has_the_primary_asked_at_once() {
         handle.change(SecondarySettings { keys: keys(b"right"), ..settings }).unwrap();
         assert_eq!(served.recv_timeout(BOUND).unwrap(), (Serial(5), By::Whole), "a member: {is_member}");
     }
+}
+
+/// A zone that is removed keeps the time when its primary confirmed it, for when it comes back, but not where it goes on here by another way.
+#[test]
+fn what_primaries_confirmed_is_nothing_to_a_zone_that_came_from_elsewhere_since() {
+    let (primary, settings) = hub_with_a_key();
+    let settings = SecondarySettings { keys: keys(b"right"), ..settings };
+    for (is_member, is_elsewhere) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (pop, served) = Hub::new();
+        let zone = settings.zones[0].clone();
+        let none = SecondarySettings { zones: Vec::new(), ..settings.clone() };
+        let first = if is_member { none.clone() } else { settings.clone() };
+        let running = Secondary::start(first, pop, Default::default()).unwrap();
+        let handle = running.handle();
+        if is_member {
+            block_on(handle.change_members(set(&zone))).unwrap();
+        }
+        assert_eq!(served.recv_timeout(BOUND).unwrap().0, Serial(5));
+        let elsewhere = || is_elsewhere.then(|| zone.name.clone()).into_iter();
+        if is_member {
+            let removed = MemberZones { elsewhere: elsewhere().collect(), ..removed() };
+            block_on(handle.change_members(removed)).unwrap();
+        } else {
+            handle.change(SecondarySettings { elsewhere: elsewhere().collect(), ..none }).unwrap();
+        }
+        // Back, at a primary that does not answer.
+        let mut silent = zone.clone();
+        silent.primaries[0].address = "127.0.0.1:1".parse().unwrap();
+        handle.change(SecondarySettings { zones: vec![silent], ..settings.clone() }).unwrap();
+        block_on(wait_for_a_failure(&handle));
+        let report = block_on(handle.report()).unwrap().remove(0);
+        assert_eq!(report.status.checked.is_none(), is_elsewhere, "a member: {is_member}");
+    }
+    drop(primary);
 }
 
 #[test]

@@ -393,9 +393,8 @@ fn other_content_under_the_same_serial_is_told_after_a_restart() {
     crate::test_support::wait::wait_until("that is kept", Duration::from_secs(20), is_resolved);
 }
 
-/// The publisher hears when the version that was refused is not to be had any more.
-#[test]
-fn a_refused_version_that_its_primary_took_back_is_told() {
+/// A hub with version 6, and a secondary that serves version 5 and has refused that one.
+fn with_a_refused_version() -> (Arc<Hub>, crate::transfer::primary::Primary, Arc<Hub>, Secondary) {
     let (hub, _) = Hub::new();
     hub.put(zone(6, [a("a.example.", 2)]));
     let serving = crate::transfer::primary::PrimarySettings {
@@ -415,6 +414,13 @@ fn a_refused_version_that_its_primary_took_back_is_told() {
     let settings = settings(primary.addresses()[0], None);
     let secondary = Secondary::start(settings, pop.clone(), Default::default()).unwrap();
     told(&secondary, |report| report.status.refused == Some(Serial(6)));
+    (hub, primary, pop, secondary)
+}
+
+/// The publisher hears when the version that was refused is not to be had any more.
+#[test]
+fn a_refused_version_that_its_primary_took_back_is_told() {
+    let (hub, _primary, pop, secondary) = with_a_refused_version();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let look = || {
         let order = crate::transfer::refresh::Order::Refresh;
@@ -428,6 +434,22 @@ fn a_refused_version_that_its_primary_took_back_is_told() {
     look();
     let is_told = || *pop.withdrawn.lock().unwrap() == [name("example.")];
     crate::test_support::wait::wait_until("it is told", Duration::from_secs(20), is_told);
+}
+
+/// The same when its primary is asked no more: another one is configured, which does not even answer, or none.
+#[test]
+fn a_refused_version_of_a_primary_that_is_configured_no_more_is_told() {
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let none = SecondarySettings { zones: Vec::new(), ..settings(closed, None) };
+    for other in [settings(closed, None), none] {
+        let (_hub, _primary, pop, secondary) = with_a_refused_version();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let handle = secondary.handle();
+        assert_eq!(*pop.withdrawn.lock().unwrap(), []);
+        runtime.block_on(async { handle.change(other).unwrap() });
+        let is_told = || *pop.withdrawn.lock().unwrap() == [name("example.")];
+        crate::test_support::wait::wait_until("it is told", Duration::from_secs(20), is_told);
+    }
 }
 
 #[test]

@@ -478,7 +478,7 @@ fn a_member_that_its_silent_primary_was_not_asked_for_is_awaited() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let set = vec![first, other];
-        handle.change_members(MemberZones { removed: Vec::new(), set }).await.unwrap();
+        handle.change_members(MemberZones { set, ..MemberZones::default() }).await.unwrap();
         while handle.report().await.unwrap().iter().any(|report| report.status.failures == 0) {
             tokio::task::yield_now().await;
         }

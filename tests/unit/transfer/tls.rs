@@ -222,6 +222,67 @@ fn a_primary_shows_another_certificate_from_when_it_is_told() {
 }
 
 #[test]
+fn clients_that_would_not_be_let_in_any_more_are_told_apart() {
+    let (made, other) = (Made::new(), Made::new());
+    let both = made.file("both.pem");
+    let text = |made: &Made| std::fs::read_to_string(made.file("ca.pem")).unwrap();
+    std::fs::write(&both, text(&made) + &text(&other)).unwrap();
+    let (certificate, key) = made.pair();
+    let servers = [
+        made.tls(false),
+        made.tls(true),
+        TlsServer::new(&certificate, &key, Some(&other.file("ca.pem"))).unwrap(),
+        TlsServer::new(&certificate, &key, Some(&both)).unwrap(),
+    ];
+    // Rows: what lets in now; columns: what let in then: anyone, by one authority, by the other, by both.
+    let expected = [
+        [true, true, true, true],
+        [false, true, false, false],
+        [false, false, true, false],
+        [false, true, true, true],
+    ];
+    for (now, row) in servers.iter().zip(expected) {
+        assert_eq!(servers.each_ref().map(|then| now.still_admits_clients_of(then)), row);
+    }
+    // Another certificate of the server is nothing to its clients.
+    assert!(other.tls(false).still_admits_clients_of(&servers[1]));
+}
+
+/// Asks for the SOA record of the zone over a connection that is there.
+async fn asks_soa(stream: &mut (impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin)) -> bool {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut query = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    query.extend_from_slice(name("example.").as_wire());
+    query.extend_from_slice(&[0, 6, 0, 1]);
+    stream.write_u16(query.len() as u16).await.unwrap();
+    stream.write_all(&query).await.unwrap();
+    stream.flush().await.unwrap();
+    let Ok(length) = stream.read_u16().await else { return false };
+    let mut response = vec![0; usize::from(length)];
+    stream.read_exact(&mut response).await.is_ok()
+}
+
+#[test]
+fn a_connection_ends_when_its_client_would_not_be_let_in_any_more() {
+    let (made, other) = (Made::new(), Made::new());
+    let (_hub, primary) = start(settings(&made, false));
+    let address = primary.addresses()[0];
+    let client = TlsClient::new(&made.authority("hub.test"), None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (connector, server) = client.connector();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut stream = connector.connect(server, stream).await.unwrap();
+        assert!(asks_soa(&mut stream).await);
+        // Another certificate of the server ends nothing.
+        primary.reserve_change().unwrap().make(settings(&other, false));
+        assert!(asks_soa(&mut stream).await);
+        primary.reserve_change().unwrap().make(settings(&other, true));
+        assert!(!asks_soa(&mut stream).await);
+    });
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named() {
     let made = Made::new();
     let (certificate, key) = made.pair();

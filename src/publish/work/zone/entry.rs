@@ -260,6 +260,12 @@ impl Entry {
         }
     }
 
+    /// No file is its source: nothing that one had is to be accepted, and nothing is wrong with it.
+    pub(in crate::publish) fn forget_file(&mut self) {
+        self.denied = None;
+        self.verdict.take_if(|fault| !matches!(**fault, Fault::RefusedOffer { .. }));
+    }
+
     /// Notes that the look at it panicked; it is tried again when its file changes.
     pub(in crate::publish) fn panicked(&mut self, zone: &Name, reason: &str) {
         let fault = Fault::Panicked { path: self.path().to_path_buf(), reason: one_line(reason) };

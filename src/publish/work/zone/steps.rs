@@ -50,6 +50,7 @@ impl CheckRun<'_> {
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
         if self.is_transferred(entry) {
+            entry.forget_file();
             self.restore(entry);
             if !entry.stored && (entry.serving || entry.header.is_none()) {
                 let waits = entry.header.is_none();

@@ -92,7 +92,10 @@ impl Coordinator {
             }
         }
         self.jobs.forget(&elsewhere);
+        // What they refuse to replace came from primaries that are asked no more.
+        elsewhere.iter().for_each(|zone| self.outward.note_withdrawn(zone));
         let closed = self.remove_zones(&gone);
+        self.forget_confirmations(settings.elsewhere.intersection(&gone).cloned());
         // Of what the configuration named nothing is aside: it is served on where a catalog or a file has it now, so an older serial of
         // its primaries is no other zone.
         for zone in &gone {

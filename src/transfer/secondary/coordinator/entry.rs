@@ -86,6 +86,8 @@ pub(in crate::transfer::secondary) struct Changed {
     pub(in crate::transfer::secondary) diverged: bool,
     /// No primary has the version any more that was refused, and what is served is confirmed.
     pub(in crate::transfer::secondary) withdrawn: bool,
+    /// Whether a version of a primary is refused.
+    pub(in crate::transfer::secondary) refused: bool,
 }
 
 impl ZoneEntry {
@@ -309,6 +311,7 @@ impl ZoneEntry {
             diverged != self.diverged || before.is_some_and(|before| has_turned(before, lineage))
         });
         self.kept = kept;
+        changed.refused = status.refused.is_some();
         if status.phase == Phase::Idle {
             let is_refused = status.refused.is_some();
             let was_refused = std::mem::replace(&mut self.was_refused, is_refused);

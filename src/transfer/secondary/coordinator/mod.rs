@@ -355,6 +355,8 @@ impl Coordinator {
         self.outward.note(name);
         if changed.withdrawn {
             self.outward.note_withdrawn(name);
+        } else if changed.refused {
+            self.outward.note_refused(name);
         }
         if let Some(expiry) = changed.expiry {
             self.outward.note_expiry(name, expiry, now.instant);

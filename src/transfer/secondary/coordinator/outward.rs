@@ -86,6 +86,11 @@ impl Outward {
         self.withdrawn.insert(zone.clone());
     }
 
+    /// A version of this zone was refused: what was withdrawn before is nothing to it.
+    pub(in crate::transfer::secondary) fn note_refused(&mut self, zone: &Name) {
+        self.withdrawn.remove(zone);
+    }
+
     /// The timers of this zone are to be kept at once.
     pub(in crate::transfer::secondary) fn note_timers_at_once(&mut self, zone: &Name, now: Instant) {
         self.timers.insert(zone.clone());
