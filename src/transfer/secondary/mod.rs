@@ -48,6 +48,9 @@ mod service;
 mod settings;
 mod sink;
 #[cfg(test)]
+#[path = "../../../tests/unit/transfer/taken_back.rs"]
+mod taken_back;
+#[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
 
