@@ -7,7 +7,7 @@ use crate::publish::{Force, KeptGiver, KeptLineage, KeptStanding};
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
-use super::lineage::{Comparison, DueComparison, Giver, Standing, TransferTurn};
+use super::lineage::{BeforeTransfer, Comparison, DueComparison, Giver, Standing, TransferTurn};
 use super::status::Phase;
 use super::{Action, Now, Refresh, Transferred};
 
@@ -22,6 +22,14 @@ const MOST_FORK_PAUSE: Duration = Duration::from_secs(3600);
 const LEAST_FORK_PAUSE: Duration = Duration::from_secs(60);
 
 impl Refresh {
+    /// What is so before a transfer from this one.
+    pub(super) fn before_transfer(&self, primary: usize) -> BeforeTransfer {
+        BeforeTransfer {
+            serial: self.served.map(|soa| soa.serial),
+            was_another: self.is_forked(primary) || self.has_come_up(),
+        }
+    }
+
     /// Whether the version of a primary is wanted whatever its serial.
     pub(super) fn force_of(&self, primary: usize) -> Force {
         match (self.is_forced, self.is_listed_again) {
@@ -121,17 +129,20 @@ impl Refresh {
     }
 
     /// This primary gave the version that is in service now.
-    pub(super) fn note_given(&mut self, now: Now, (primary, whole): (usize, bool), soa: Soa) {
-        let was_another = self.is_forked(primary) || self.has_come_up();
-        let before = self.served.map(|soa| soa.serial);
+    pub(super) fn note_given(
+        &mut self,
+        now: Now,
+        (primary, whole, before): (usize, bool, BeforeTransfer),
+        soa: Soa,
+    ) {
         self.seen.note(primary, soa.serial);
         self.served = Some(soa);
-        if whole && was_another {
+        if whole && before.was_another {
             // What is served is in its history, and in that of all who have that.
             self.seen.set_all_forked(false);
             self.forked_whole_at = Some(now.instant);
         }
-        self.lineage.gave(primary, soa.serial, (whole, before), now.instant);
+        self.lineage.gave(primary, soa.serial, (whole, before.serial), now.instant);
     }
 
     /// Which primary is to be compared with what is served next; none while a round goes on, which may change that.

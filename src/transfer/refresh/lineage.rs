@@ -87,6 +87,15 @@ pub(super) enum TransferTurn {
     Later(Instant),
 }
 
+/// What was so when a transfer began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BeforeTransfer {
+    /// What was served.
+    pub(super) serial: Option<Serial>,
+    /// Whether the primary, or one that has come up to what was served, may have had another version under a serial that was served.
+    pub(super) was_another: bool,
+}
+
 /// The primary that gave what is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Giver {

@@ -8,7 +8,7 @@ use crate::wire::Serial;
 
 use super::again::Again;
 use super::asking::{Asking, RoundResult};
-use super::lineage::Lineage;
+use super::lineage::{BeforeTransfer, Lineage};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
 use super::status::{Behind, Phase};
@@ -73,6 +73,8 @@ enum Step {
         others: Option<Vec<usize>>,
         /// The serial that the primary told in an SOA response of this round.
         told: Option<Serial>,
+        /// What was so when it began: what it brings may be in service before it ends.
+        before: BeforeTransfer,
     },
 }
 
@@ -242,8 +244,8 @@ impl Refresh {
 
     /// The end of a transfer.
     pub fn transferred(&mut self, now: Now, end: Transferred) -> Option<Action> {
-        let Step::Transferring { primary, from, others, told } = &mut self.step else { return None };
-        let (primary, from, others, told) = (*primary, *from, others.take(), *told);
+        let Step::Transferring { primary, from, others, told, before } = &mut self.step else { return None };
+        let (primary, from, others, told, before) = (*primary, *from, others.take(), *told, *before);
         let are_all_asked = others.is_some() || self.seen.count() == 1;
         self.step = Step::Idle;
         self.note_end(end);
@@ -252,7 +254,7 @@ impl Refresh {
         }
         match end {
             Transferred::Served(soa) => {
-                self.note_given(now, (primary, from.is_none()), soa);
+                self.note_given(now, (primary, from.is_none(), before), soa);
                 self.refused.clear();
                 self.doubts_hints = false;
                 self.is_newer_told = false;
@@ -351,7 +353,8 @@ impl Refresh {
     ) -> Option<Action> {
         let (force, gives_differences) = (self.force_of(primary), self.gives_differences(primary));
         let from = from.filter(|_| gives_differences);
-        self.step = Step::Transferring { primary, from, others, told };
+        let before = self.before_transfer(primary);
+        self.step = Step::Transferring { primary, from, others, told, before };
         Some(Action::Transfer { primary, from, force })
     }
 

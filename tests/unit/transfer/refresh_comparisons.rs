@@ -41,6 +41,23 @@ fn a_primary_whose_serial_goes_up_and_down_does_not_hold_back_the_versions_of_an
     assert_eq!(tell(&mut it, later(begun, 61.0), &[Some(5), Some(7)]), None);
 }
 
+/// The publisher may tell of the version before its transfer has ended.
+#[test]
+fn a_whole_version_ends_the_doubt_also_where_it_is_in_service_before_its_transfer_has_ended() {
+    for is_early in [false, true] {
+        let mut it = given(start());
+        let (action, now) = round(&mut it, start(), &[Some(5), Some(4)]);
+        assert_eq!(action, None);
+        let (action, at) = round(&mut it, now, &[Some(6), Some(5)]);
+        assert_eq!(action, forked(0), "the other one may have another 5");
+        if is_early {
+            it.serves(at, Some(soa(6)));
+        }
+        it.transferred(at, Transferred::Served(soa(6)));
+        assert_eq!(round(&mut it, at, &[Some(7), Some(6)]).0, ixfr(0, 6), "{is_early}");
+    }
+}
+
 #[test]
 fn a_primary_is_compared_only_while_it_tells_what_is_served_and_seldom() {
     let now = start();
