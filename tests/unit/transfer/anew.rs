@@ -195,6 +195,12 @@ async fn wait_for_a_failure(handle: &SecondaryHandle) {
     }
 }
 
+async fn wait_until_confirmed(handle: &SecondaryHandle) {
+    while handle.report().await.unwrap().first().is_none_or(|report| report.status.checked.is_none()) {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
 fn a_key_that_is_corrected_has_the_primary_asked_at_once() {
     for is_member in [false, true] {
@@ -233,6 +239,7 @@ fn what_primaries_confirmed_is_nothing_to_a_zone_that_came_from_elsewhere_since(
             block_on(handle.change_members(set(&zone))).unwrap();
         }
         assert_eq!(served.recv_timeout(BOUND).unwrap().0, Serial(5));
+        block_on(wait_until_confirmed(&handle));
         let elsewhere = || is_elsewhere.then(|| zone.name.clone()).into_iter();
         if is_member {
             let removed = MemberZones { elsewhere: elsewhere().collect(), ..removed() };
