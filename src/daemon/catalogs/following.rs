@@ -178,7 +178,7 @@ impl Following {
 
     /// Looks which zones that catalogs list are held by a zone file by now, or no more, at the cost of what has changed in the report. While
     /// there is a file it is served, and the zone is no member.
-    pub(super) fn look_for_files(&mut self, report: &Report) -> Option<MemberOrders> {
+    pub(super) fn look_for_files(&mut self, report: &Report, now: u64) -> Option<MemberOrders> {
         let clashing = self.conflicts.iter().filter(|it| it.owner.is_none());
         let clashing: BTreeMap<Name, Name> =
             clashing.map(|it| (it.member.clone(), it.catalog.clone())).collect();
@@ -201,28 +201,31 @@ impl Following {
             self.free.remove(&name);
             if let Some(catalog) = self.owners.get(&name) {
                 tracing::error!(zone = %name, %catalog, "a zone file holds a zone that a catalog lists: the file is served, and the zone is not transferred any more");
-                taken.push(name);
+                let catalog = catalog.clone();
+                taken.push((name, catalog));
             }
         }
-        (!taken.is_empty()).then(|| self.leave_to_files(report, taken))
+        (!taken.is_empty()).then(|| self.leave_to_files(report, &taken, now))
     }
 
-    /// Zones that files hold are members no more.
-    fn leave_to_files(&mut self, report: &Report, taken: Vec<Name>) -> MemberOrders {
+    /// Zones that files hold are members of their catalogs no more.
+    fn leave_to_files(&mut self, report: &Report, taken: &[(Name, Name)], now: u64) -> MemberOrders {
         self.changes += 1;
-        for name in &taken {
-            self.owners.remove_mut(name);
+        let names = || taken.iter().map(|(name, _)| name.clone());
+        for name in names() {
+            self.owners.remove_mut(&name);
         }
         let mut configured = self.without_files(report, &BTreeSet::new(), None);
-        configured.extend(taken.iter().cloned());
+        configured.extend(names());
         self.membership.set_configured(configured);
         let limits = self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
         let changes = self.membership.reconfigure(limits);
-        let mut orders = self.orders(changes, 0, |_| 0);
-        // They stay in service: nothing is kept aside of them.
-        orders.publish.removed.extend(taken.iter().map(|name| (name.clone(), u64::MAX)));
-        orders.transfer.removed.extend(taken.iter().cloned());
-        orders.transfer.elsewhere.extend(taken);
+        let mut orders = self.orders(changes, now, |_| 0);
+        let keep = |catalog| self.settings(catalog).map_or(0, |settings| settings.keep.as_secs());
+        let until = |catalog| now.saturating_add(keep(catalog));
+        orders.publish.removed.extend(taken.iter().map(|(name, catalog)| (name.clone(), until(catalog))));
+        orders.transfer.removed.extend(names());
+        orders.transfer.elsewhere.extend(names());
         orders
     }
 

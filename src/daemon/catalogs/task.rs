@@ -193,7 +193,7 @@ impl CatalogTask {
         if !report.settled {
             return;
         }
-        if let Some(orders) = self.following.look_for_files(&report) {
+        if let Some(orders) = self.following.look_for_files(&report, unix_now()) {
             self.carry_out(orders).await;
         }
         let names: Vec<Name> = self.following.catalogs().iter().map(|catalog| catalog.name.clone()).collect();

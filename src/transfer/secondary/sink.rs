@@ -51,7 +51,7 @@ pub trait Sink: Send + Sync + 'static {
     /// It is not in force: it is told again.
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError>;
 
-    /// No primary of these zones has the version any more that was refused, and what is served is the newest.
+    /// No primary of these zones has the version any more that was refused: what is served is the newest, or that primary is asked no more.
     ///
     /// # Errors
     /// It is not known: it is told again.

@@ -374,7 +374,8 @@ struct Server {
 }
 
 proptest! {
-    /// Whatever is edited where, whoever follows whom and answers when: what comes as differences from a primary is to what that primary had.
+    /// Both servers are edited and follow each other in any order, and answer at any time. What comes as differences from one of them is always to what
+    /// that one had.
     #[test]
     fn differences_are_never_to_other_content(steps in prop::collection::vec((0..9_u8, 0..2_usize, any::<bool>()), 1..300)) {
         let mut now = start();

@@ -45,10 +45,18 @@ impl Core {
         let mut anew = BTreeSet::new();
         let MemberChanges { set, reset, removed } = changes;
         for (name, until) in removed {
-            let Some(member) = self.keeping.members.all.get_mut(&name) else { continue };
-            member.kept_until = Some(until);
-            self.keeping.members.retention.begin(&name, until, Moment::now());
-            kept.push((name.clone(), Some(member.clone())));
+            let stays = self.stays_without_catalog(&name);
+            let members = &mut self.keeping.members;
+            let Some(member) = members.all.get_mut(&name) else { continue };
+            if stays {
+                // What is kept of it is that of the zone that stays, also over a restart.
+                members.all.remove(&name);
+                kept.push((name.clone(), None));
+            } else {
+                member.kept_until = Some(until);
+                kept.push((name.clone(), Some(member.clone())));
+                members.retention.begin(&name, until, Moment::now());
+            }
             gone.push(name);
         }
         for (name, member) in reset {
@@ -96,6 +104,13 @@ impl Core {
         self.push(&name, false);
     }
 
+    /// Whether a zone that no catalog lists any more is here by another way, too: the configuration names it, or a file has it.
+    fn stays_without_catalog(&self, name: &Name) -> bool {
+        let settings = &self.configured.settings;
+        let is_configured = settings.transferred.contains(name) || settings.databases.contains(name);
+        self.zones.get(name).is_some_and(|entry| is_configured || entry.found.is_some())
+    }
+
     /// Serves these no longer, and knows them no longer; what is kept of them stays.
     fn take_out_of_service(&mut self, gone: &[Name]) {
         if gone.is_empty() {
@@ -103,11 +118,9 @@ impl Core {
         }
         let mut from_file = Vec::new();
         for name in gone {
-            // One that the configuration names, too, stays.
-            let is_configured = self.configured.settings.transferred.contains(name)
-                || self.configured.settings.databases.contains(name);
+            let stays = self.stays_without_catalog(name);
             match self.zones.get_mut(name) {
-                Some(entry) if is_configured || entry.found.is_some() => {
+                Some(entry) if stays => {
                     entry.is_member = false;
                     if !self.configured.settings.transferred.contains(name) {
                         from_file.push((name.clone(), Expiry::Current));
