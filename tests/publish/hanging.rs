@@ -135,23 +135,70 @@ async fn huge_zones_delay_no_small_one() {
     pop.stop().await;
 }
 
+/// Settings with a source that is a link to a folder.
+fn linked(pop: &Pop) -> Settings {
+    Settings { directories: vec![pop.path("zones"), pop.path("current")], ..pop.settings() }
+}
+
+/// Makes a folder with a version of the small zone, and switches the link to it. Returns the moment before that.
+fn switch(pop: &Pop, serial: u32) -> Instant {
+    let folder = format!("versions/{serial}");
+    fs::create_dir_all(pop.path(&folder)).unwrap();
+    pop.write(&format!("{folder}/small.example.zone"), &zone_text(serial, 3));
+    symlink(folder, pop.path("current.new")).unwrap();
+    let begun = Instant::now();
+    fs::rename(pop.path("current.new"), pop.path("current")).unwrap();
+    begun
+}
+
+/// Switches the link, and returns how long it took until the version in the folder was served.
+async fn deploy_by_link(pop: &Pop, serial: u32) -> Duration {
+    let begun = switch(pop, serial);
+    while pop.served("small.example.").is_none_or(|served| served.0 != serial) {
+        assert!(begun.elapsed() < DEPLOYED, "serial {serial} is not served: {:?}", pop.report());
+        tokio::task::yield_now().await;
+    }
+    begun.elapsed()
+}
+
+/// A burst of changes is over after 50 ms: whoever waited for that would not be served earlier.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_a_link_is_switched_to_waits_for_no_end_of_a_burst() {
+    const BURST: Duration = Duration::from_millis(50);
+    let mut pop = Pop::new();
+    switch(&pop, 1);
+    pop.start_with(linked(&pop)).await;
+    pop.wait_serial("small.example.", 1).await;
+    let mut took = Vec::new();
+    for serial in 2..32 {
+        took.push(deploy_by_link(&pop, serial).await);
+        // At each second time the look at all zones, which follows the burst, has come to its end.
+        if serial % 2 == 0 {
+            pop.handle().reload().await;
+        }
+    }
+    took.sort();
+    println!("by a link: median {:.1?}, longest {:.1?}", took[took.len() / 2], took[took.len() - 1]);
+    assert!(took[0] < BURST, "{took:?}");
+    // What left with the folder is found missing by the look at all zones, and served all the same.
+    fs::create_dir_all(pop.path("versions/empty")).unwrap();
+    symlink("versions/empty", pop.path("current.new")).unwrap();
+    fs::rename(pop.path("current.new"), pop.path("current")).unwrap();
+    pop.wait_fault("small.example.", "is gone").await;
+    assert_eq!(pop.served("small.example."), Some((31, 31)));
+    deploy_by_link(&pop, 32).await;
+    pop.wait_serial("small.example.", 32).await;
+    pop.stop().await;
+}
+
 /// A folder that a link is switched to is served while huge zones of another source compile: it is looked at beside them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn huge_zones_delay_no_folder_that_a_link_is_switched_to() {
     const HUGE: usize = 4;
     let records = if is_full_run() { 1_000_000 } else { 100_000 };
     let mut pop = Pop::new();
-    let version = |serial: u32| format!("versions/{serial}/small.example.zone");
-    let switch = |pop: &Pop, serial: u32| {
-        let fresh = pop.path("current.new");
-        symlink(format!("versions/{serial}"), &fresh).unwrap();
-        fs::rename(fresh, pop.path("current")).unwrap();
-    };
-    fs::create_dir_all(pop.path("versions/1")).unwrap();
-    pop.write(&version(1), &zone_text(1, 3));
     switch(&pop, 1);
-    let settings = Settings { directories: vec![pop.path("zones"), pop.path("current")], ..pop.settings() };
-    pop.start_with(settings).await;
+    pop.start_with(linked(&pop)).await;
     pop.wait_serial("small.example.", 1).await;
     let text = zone_text(1, records);
     for number in 0..HUGE {
@@ -161,15 +208,7 @@ async fn huge_zones_delay_no_folder_that_a_link_is_switched_to() {
     let deploys = async {
         let (mut took, mut serial) = (Vec::new(), 2);
         while !(0..HUGE).all(is_loaded) {
-            fs::create_dir_all(pop.path(&format!("versions/{serial}"))).unwrap();
-            pop.write(&version(serial), &zone_text(serial, 3));
-            let begun = Instant::now();
-            switch(&pop, serial);
-            while pop.served("small.example.").is_none_or(|served| served.0 != serial) {
-                assert!(begun.elapsed() < DEPLOYED, "serial {serial} is not served: {:?}", pop.report());
-                tokio::task::yield_now().await;
-            }
-            took.push(begun.elapsed());
+            took.push(deploy_by_link(&pop, serial).await);
             serial += 1;
         }
         took

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::publish::fault::{SourceFault, SourceWarning};
 use crate::publish::source::scan::{Found, Scan, scan_source};
 use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::source::{SourceKey, ZoneSource};
+use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 
 /// Looks before the watches must stay as they are; then the next regular look is the net.
@@ -34,11 +36,14 @@ pub(in crate::publish) struct Survey {
     pub(in crate::publish) mounted: Vec<ZoneSource>,
     /// The directories that hold its files: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
+    /// How much CPU time that took.
+    pub(in crate::publish) took: Duration,
 }
 
 /// Looks at a source, which may block for as long as its disk does. `watch` is told what to watch, unless nothing is to be
 /// deployed by itself; `at` is told each directory before it is read.
 pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at: &dyn Fn(&Path)) -> Survey {
+    let span = CpuSpan::begin();
     let mut scan = scan_source(source, at);
     // The files that zones include are watched beside.
     let watch = watch.filter(|_| !matches!(source.key, SourceKey::Included(..)));
@@ -51,6 +56,6 @@ pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at:
     }
     let mounted = scan.take_mounted(&source.key);
     let Scan { zones, faults, warnings, unread, unseen, partial, directories, .. } = scan;
-    let source = source.clone();
-    Survey { source, zones, faults, warnings, unread, unseen, partial, mounted, directories }
+    let (source, took) = (source.clone(), span.elapsed());
+    Survey { source, zones, faults, warnings, unread, unseen, partial, mounted, directories, took }
 }

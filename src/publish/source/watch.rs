@@ -70,6 +70,8 @@ impl WatchEvents {
 #[derive(Debug, Default)]
 struct WatchShared {
     set: MergedSet,
+    /// What each source wants to be watched.
+    sets: BTreeMap<SourceKey, WatchSet>,
     heard: WatchEvents,
     /// A watched directory was moved or deleted, so watches must be set again.
     moved: bool,
@@ -95,8 +97,6 @@ pub(in crate::publish) struct Watch {
 #[derive(Debug, Default)]
 struct Watches {
     watcher: Option<RecommendedWatcher>,
-    /// What each source wants to be watched.
-    sets: BTreeMap<SourceKey, WatchSet>,
     /// What is watched, by device and inode, so that another directory in the same place is noticed.
     watched: BTreeMap<PathBuf, (u64, u64)>,
 }
@@ -180,6 +180,16 @@ impl Watch {
         locked(&self.shared).degraded.values().next().cloned()
     }
 
+    /// The sources that lead over this path: it is a part of their path, or a link on their way. Waits for no disk.
+    pub(in crate::publish) fn sources_over(&self, path: &Path) -> Vec<SourceKey> {
+        let shared = locked(&self.shared);
+        if !shared.set.is_entry(path) {
+            return Vec::new();
+        }
+        let sets = shared.sets.iter().filter(|(_, set)| set.has_entry(path));
+        sets.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Answers what is known of the writer of a file, for any thread; one that closed it longer ago than `settle` is done.
     pub(in crate::publish) fn writer(&self, settle: Duration) -> impl Fn(&Path) -> Writer + Sync + use<> {
         let shared = self.shared.clone();
@@ -215,9 +225,9 @@ impl Watch {
         let mut watches = locked(&self.watcher);
         let moved = {
             let mut shared = locked(&self.shared);
-            if watches.sets.get(key) != Some(set) {
+            if shared.sets.get(key) != Some(set) {
                 shared.set.add(set);
-                if let Some(before) = watches.sets.insert(key.clone(), set.clone()) {
+                if let Some(before) = shared.sets.insert(key.clone(), set.clone()) {
                     shared.set.remove(&before);
                 }
             }
@@ -245,10 +255,10 @@ impl Watch {
 
     /// Watches nothing for a source any more.
     pub(in crate::publish) fn unset(&self, key: &SourceKey) {
-        let is_set = locked(&self.watcher).sets.contains_key(key);
+        let is_set = locked(&self.shared).sets.contains_key(key);
         if is_set {
             self.set(key, &WatchSet::default());
-            locked(&self.watcher).sets.remove(key);
+            locked(&self.shared).sets.remove(key);
         }
     }
 }

@@ -44,6 +44,12 @@ impl WatchSet {
         });
     }
 
+    /// Whether `path` is named as an entry of its directory.
+    pub(in crate::publish) fn has_entry(&self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        self.entries.get(directory).is_some_and(|names| names.contains(name))
+    }
+
     /// Every directory to watch.
     pub(in crate::publish) fn directories(&self) -> BTreeSet<&Path> {
         self.whole.iter().map(PathBuf::as_path).chain(self.entries.keys().map(PathBuf::as_path)).collect()

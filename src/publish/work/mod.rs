@@ -32,6 +32,7 @@ pub(in crate::publish) mod publisher;
 mod queue;
 mod reporting;
 pub(in crate::publish) mod survey;
+mod time_share;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/unread.rs"]
 mod unread_tests;

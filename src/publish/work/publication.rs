@@ -5,18 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::publish::verify::Verify;
+use crate::publish::work::time_share::TimeShare;
 use crate::publish::work::zone::zones_below::{Delegations, ZonesBelow};
 use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 use crate::zone::{Absence, Expiry, Published, Zone};
-
-/// Publishing takes CPU time for at most one part in so many of the time,
-const SHARE: u32 = 20;
-/// with so much of that time in advance: a few changes in a row do not wait.
-const ADVANCE: Duration = Duration::from_millis(50);
 
 /// The snapshot that is served, and the changes on their way into it. Nobody else stores one.
 #[derive(Debug)]
@@ -32,8 +28,8 @@ pub(in crate::publish) struct Publication {
     below: Vec<ZonesBelow>,
     /// The zones that are to be looked at, because the ones above them are published.
     pub(in crate::publish) delegations: Delegations,
-    /// When publishing has had no more than its share of the time.
-    paid: Instant,
+    /// The time for publishing.
+    share: TimeShare,
 }
 
 impl Publication {
@@ -46,7 +42,7 @@ impl Publication {
             changes: BTreeMap::new(),
             below: Vec::new(),
             delegations: Delegations::default(),
-            paid: Instant::now(),
+            share: TimeShare::new(Instant::now()),
         }
     }
 
@@ -64,7 +60,7 @@ impl Publication {
 
     /// When to call [`flush`](Self::flush), if something waits.
     pub(in crate::publish) fn due(&self) -> Option<Instant> {
-        (!self.changes.is_empty()).then(|| self.paid.checked_sub(ADVANCE).unwrap_or(self.paid))
+        (!self.changes.is_empty()).then(|| self.share.due())
     }
 
     /// Publishes what waits; where many changes come in a row, it waits a little for more.
@@ -87,7 +83,7 @@ impl Publication {
         self.published.store(self.published.load().with_changes(added, &removed));
         self.delegations.add(std::mem::take(&mut self.below));
         self.verify.changed(changes.keys());
-        self.paid = paid(self.paid, start, span.elapsed());
+        self.share.pay(start, span.elapsed());
     }
 
     /// Tells the query path which zones are configured and not served: no other zone answers for names in them.
@@ -122,12 +118,6 @@ impl Publication {
             self.published.store((*served).clone().completed());
         }
     }
-}
-
-/// When publishing has had its share, after one more snapshot from `start` on that `took` so long. Changes that are published at once,
-/// whatever that costs, delay the others by no more than the last of them.
-fn paid(paid: Instant, start: Instant, took: Duration) -> Instant {
-    paid.clamp(start, start + ADVANCE) + took * SHARE
 }
 
 #[cfg(test)]
@@ -166,37 +156,5 @@ mod tests {
         publication.flush();
         assert!(published.load().zone(&back).is_none());
         assert_eq!(publication.due(), None);
-    }
-
-    /// How many of so many changes, one each millisecond, have to wait when each snapshot takes so long.
-    fn waiting(changes: u32, took: Duration) -> u32 {
-        let mut paid_at = Instant::now();
-        let mut at = paid_at;
-        let mut waiting = 0;
-        for _ in 0..changes {
-            at += Duration::from_millis(1);
-            waiting += u32::from(paid_at - ADVANCE > at);
-            paid_at = paid(paid_at, at, took);
-        }
-        waiting
-    }
-
-    #[test]
-    fn a_few_changes_in_a_row_do_not_wait_and_many_that_cost_more_than_their_share_do() {
-        assert_eq!(waiting(10_000, Duration::from_micros(50)), 0);
-        assert_eq!(waiting(40, Duration::from_micros(100)), 0);
-        assert!(waiting(1_000, Duration::from_micros(100)) > 900);
-        // A first snapshot of many zones.
-        assert_eq!(waiting(2, Duration::from_millis(20)), 1);
-    }
-
-    #[test]
-    fn what_is_published_at_once_delays_the_others_by_its_own_share_alone() {
-        let start = Instant::now();
-        let long_ahead = start + Duration::from_secs(60);
-        assert_eq!(
-            paid(long_ahead, start, Duration::from_millis(1)),
-            start + ADVANCE + Duration::from_millis(20)
-        );
     }
 }

@@ -152,7 +152,7 @@ impl Board {
         self.pool.give_up(thread, running);
     }
 
-    /// The first load is over: the threads of the pool let every other thread go first.
+    /// The first load is over: threads of the pool let others go first.
     pub(in crate::publish) fn lower_priority(&self) {
         self.pool.lower_priority();
     }

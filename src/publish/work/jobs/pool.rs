@@ -2,8 +2,8 @@
 //!
 //! Jobs flow in, each for a lane; what became of each zone flows out as soon as it is known. A thread that does not come back,
 //! because its source does not answer, is given up: another one is started in its place, and it ends when it comes back.
-//! Threads: `zones-1` and so on (general, one for each core, at the lowest priority once the first load is over), `small-1`
-//! and `small-2` (small zones), `survey-1` (looks at sources), `changes-1` to `changes-4` (differences, and small versions of primaries). Never decides what is done next, and never waits for a source itself.
+//! Threads: `zones-1` and so on (general, one for each core, at a low priority once the first load is over), `small-1`
+//! and `small-2` (small zones), `survey-1` (looks at sources; from then on after those for small zones, and before the general ones), `changes-1` to `changes-4` (differences, and small versions of primaries). Never decides what is done next, and never waits for a source itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::publish::source::SourceKey;
 use crate::publish::work::jobs::job::{Job, JobResult, JobStep};
 use crate::publish::work::queue::Lane;
-use crate::sys::priority::yield_to_others;
+use crate::sys::priority::{yield_a_little, yield_to_others};
 use crate::telemetry::pulse::{Observed, Place, Pulse, Work};
 use crate::telemetry::{locked, panic_message};
 
@@ -61,9 +61,29 @@ pub(in crate::publish) struct Pool {
 #[derive(Debug)]
 struct PoolShared {
     state: Mutex<PoolState>,
-    changed: Condvar,
+    given: LaneSignals,
     wake: Arc<Notify>,
     pulse: Arc<Pulse>,
+}
+
+/// Where the threads of each lane wait for a job: a job wakes one thread of its lane, and no thread that would hold the lock for nothing.
+#[derive(Debug, Default)]
+struct LaneSignals {
+    general: Condvar,
+    small: Condvar,
+    survey: Condvar,
+    change: Condvar,
+}
+
+impl LaneSignals {
+    fn of(&self, lane: Lane) -> &Condvar {
+        match lane {
+            Lane::General => &self.general,
+            Lane::Small => &self.small,
+            Lane::Survey => &self.survey,
+            Lane::Change => &self.change,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +96,7 @@ struct PoolState {
     given_up: Vec<usize>,
     /// How many threads there are.
     alive: usize,
-    /// Whether general threads, and those that look at sources, let every other thread of the machine go first.
+    /// Whether general threads let every other thread of the machine go first, and those that look at sources most of them.
     is_low_priority: bool,
     is_closed: bool,
 }
@@ -109,7 +129,7 @@ pub(in crate::publish) fn places() -> usize {
 impl Pool {
     /// Starts the threads. `wake` is called when there are results.
     pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
-        let shared = PoolShared { state: Mutex::default(), changed: Condvar::new(), wake, pulse };
+        let shared = PoolShared { state: Mutex::default(), given: LaneSignals::default(), wake, pulse };
         let mut pool = Self {
             shared: Arc::new(shared),
             threads: BTreeMap::new(),
@@ -151,7 +171,7 @@ impl Pool {
     /// Gives a job to the threads of a lane.
     pub(in crate::publish) fn give(&self, lane: Lane, job: Job) {
         self.shared.lock().jobs.entry(lane).or_default().push_back(job);
-        self.shared.changed.notify_all();
+        self.shared.given.of(lane).notify_one();
     }
 
     /// What has come of jobs since it was last asked.
@@ -159,7 +179,7 @@ impl Pool {
         std::mem::take(&mut self.shared.lock().results)
     }
 
-    /// Lets every other thread of the machine go first from now on: the first load is over.
+    /// Lets other threads of the machine go first from now on: the first load is over.
     pub(in crate::publish) fn lower_priority(&self) {
         self.shared.lock().is_low_priority = true;
     }
@@ -259,7 +279,9 @@ impl Drop for Pool {
         state.is_closed = true;
         state.jobs.clear();
         drop(state);
-        self.shared.changed.notify_all();
+        for lane in [Lane::General, Lane::Small, Lane::Survey, Lane::Change] {
+            self.shared.given.of(lane).notify_all();
+        }
     }
 }
 
@@ -272,9 +294,13 @@ impl PoolShared {
         place.begin();
         let mut is_low_priority = false;
         while let Some((job, is_low)) = self.next((thread, seat), lane, place) {
-            if is_low && !is_low_priority && matches!(lane, Lane::General | Lane::Survey) {
-                yield_to_others();
-                is_low_priority = true;
+            if is_low && !std::mem::replace(&mut is_low_priority, true) {
+                match lane {
+                    Lane::General => yield_to_others(),
+                    // What was heard of waits for it, and not for the large zones.
+                    Lane::Survey => yield_a_little(),
+                    Lane::Small | Lane::Change => {}
+                }
             }
             let (ticket, key) = (job.ticket, job.key.clone());
             self.work(job, place);
@@ -305,7 +331,8 @@ impl PoolShared {
                 return Some((job, state.is_low_priority));
             }
             place.step(None);
-            state = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner).0;
+            let given = self.given.of(lane);
+            state = given.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

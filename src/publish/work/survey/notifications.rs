@@ -1,6 +1,7 @@
 //! From notifications to zones: a file that is whole again is read at once, what is not clear leads to a look at everything.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
@@ -10,7 +11,7 @@ use crate::publish::work::jobs::job::Task;
 use crate::publish::work::queue::Lane;
 use crate::wire::Name;
 
-/// With more zones than this a look beside a look at all costs too much to come with each burst of changes.
+/// With more zones than this a look at a source beside those at all zones costs too much to come with each burst of changes.
 const MOST_BESIDE: usize = 20_000;
 
 impl Core {
@@ -23,6 +24,7 @@ impl Core {
         for path in &heard.files {
             if !self.check_file(path) {
                 self.watching.heard.look_at_all();
+                self.survey_at_once(path);
             }
         }
         self.watching.heard.soon |= heard.created;
@@ -46,17 +48,35 @@ impl Core {
         self.go_on();
     }
 
+    /// What is whole again is no file of a zone: a link on the way to sources, which leads elsewhere now. These are looked at before the
+    /// burst of changes is over, as long as that takes little of the time; all zones are looked at when it is. Zones that are gone are
+    /// left to that.
+    fn survey_at_once(&mut self, path: &Path) {
+        if !self.may_survey_beside() || self.looks.early.due() > Instant::now() {
+            return;
+        }
+        for key in self.watching.watch.sources_over(path) {
+            if self.sources.get(&key).is_some() && !self.board.queue.is_stalled(&key) {
+                self.board.queue.push_survey(&key);
+            }
+        }
+    }
+
     /// While a look at all zones goes on, the next one waits for its largest zone. What is new meanwhile, such as a folder that a link was
     /// switched to, does not: each source that this look is done with is looked at beside it. Zones that are gone are left to the next one.
     fn survey_beside_round(&mut self) {
-        let is_cheap = self.reporting.settled && self.zones.len() <= MOST_BESIDE;
-        if self.looks.round.is_none() || !is_cheap {
+        if self.looks.round.is_none() || !self.may_survey_beside() {
             return;
         }
         let keys = self.sources.list().iter().map(|source| &source.key);
         let is_due = |key: &&SourceKey| !self.looks.awaits(key) && !self.board.queue.is_stalled(key);
         let due: Vec<SourceKey> = keys.filter(is_due).cloned().collect();
         due.iter().for_each(|key| self.board.queue.push_survey(key));
+    }
+
+    /// Whether single sources may be looked at beside the looks at all zones.
+    fn may_survey_beside(&self) -> bool {
+        self.reporting.settled && self.zones.len() <= MOST_BESIDE
     }
 
     /// Checks the zones whose file this is. False if it is not sure which ones, or whether another file counts as well.

@@ -8,6 +8,7 @@ use crate::publish::fault::SourceFault;
 use crate::publish::report::Progress;
 use crate::publish::source::SourceKey;
 use crate::publish::work::orders::order::Then;
+use crate::publish::work::time_share::TimeShare;
 use crate::wire::Name;
 use crate::zonefile::FileProgress;
 
@@ -54,12 +55,15 @@ pub(in crate::publish) struct Looks {
     pub(in crate::publish) retry_at: Option<Instant>,
     /// Shows the large file that is being read.
     pub(in crate::publish) file_progress: Arc<FileProgress>,
+    /// The time for looks at single sources that come at once, before a burst of changes is over.
+    pub(in crate::publish) early: TimeShare,
 }
 
 impl Looks {
     /// There was none yet.
     pub(in crate::publish) fn new(now: Instant, file_progress: Arc<FileProgress>) -> Self {
-        Self { round: None, asked: None, ended_at: now, panicked: None, retry_at: None, file_progress }
+        let early = TimeShare::new(now);
+        Self { round: None, asked: None, ended_at: now, panicked: None, retry_at: None, file_progress, early }
     }
 
     /// Notes that a rescan is asked for. `zone`: it need not read the files of others.
