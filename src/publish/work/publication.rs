@@ -14,6 +14,9 @@ use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 use crate::zone::{Absence, Expiry, Published, Zone};
 
+/// Publishing takes CPU time for at most one part in so many of the time.
+const SHARE: u32 = 20;
+
 /// The snapshot that is served, and the changes on their way into it. Nobody else stores one.
 #[derive(Debug)]
 pub(in crate::publish) struct Publication {
@@ -42,7 +45,7 @@ impl Publication {
             changes: BTreeMap::new(),
             below: Vec::new(),
             delegations: Delegations::default(),
-            share: TimeShare::new(Instant::now()),
+            share: TimeShare::new(SHARE, Instant::now()),
         }
     }
 

@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-/// The work takes CPU time for at most one part in so many of the time,
-const SHARE: u32 = 20;
-/// with so much of that time in advance.
+/// So much of the time is given in advance.
 const ADVANCE: Duration = Duration::from_millis(50);
 
 /// When the work has had no more than its share of the time.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::publish) struct TimeShare {
+    /// The work takes CPU time for at most one part in so many of the time.
+    parts: u32,
     paid: Instant,
 }
 
 impl TimeShare {
-    /// Nothing of it was used.
-    pub(in crate::publish) fn new(now: Instant) -> Self {
-        Self { paid: now }
+    /// One part in so many of the time, of which nothing was used.
+    pub(in crate::publish) fn new(parts: u32, now: Instant) -> Self {
+        Self { parts, paid: now }
     }
 
     /// When the next piece may begin.
@@ -27,7 +27,7 @@ impl TimeShare {
     /// A piece that began at `start` took so much CPU time. One that begins at once, whatever it costs, delays the others by no more
     /// than the last of them.
     pub(in crate::publish) fn pay(&mut self, start: Instant, took: Duration) {
-        self.paid = self.paid.clamp(start, start + ADVANCE) + took * SHARE;
+        self.paid = self.paid.clamp(start, start + ADVANCE) + took * self.parts;
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
     /// How many of so many pieces, one each millisecond, have to wait when each takes so long.
     fn waiting(pieces: u32, took: Duration) -> u32 {
         let mut at = Instant::now();
-        let mut share = TimeShare::new(at);
+        let mut share = TimeShare::new(20, at);
         let mut waiting = 0;
         for _ in 0..pieces {
             at += Duration::from_millis(1);
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn what_begins_at_once_delays_the_others_by_its_own_share_alone() {
         let start = Instant::now();
-        let mut share = TimeShare { paid: start + Duration::from_secs(60) };
+        let mut share = TimeShare::new(20, start + Duration::from_secs(60));
         share.pay(start, Duration::from_millis(1));
         assert_eq!(share.due(), start + Duration::from_millis(20));
     }

@@ -52,12 +52,14 @@ impl Core {
     /// burst of changes is over, as long as that takes little of the time; all zones are looked at when it is. Zones that are gone are
     /// left to that.
     fn survey_at_once(&mut self, path: &Path) {
-        if !self.may_survey_beside() || self.looks.early.due() > Instant::now() {
+        let now = Instant::now();
+        if !self.may_survey_beside() || self.looks.early.due() > now {
             return;
         }
         for key in self.watching.watch.sources_over(path) {
             if self.sources.get(&key).is_some() && !self.board.queue.is_stalled(&key) {
                 self.board.queue.push_survey(&key);
+                self.looks.early.pay(now, self.sources.cost(&key));
             }
         }
     }

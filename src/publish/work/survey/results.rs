@@ -232,7 +232,6 @@ impl Core {
             // It has other files and folders by now: the survey of these waits.
             return;
         }
-        self.looks.early.pay(Instant::now(), survey.took);
         self.sources.take(&mut survey);
         self.context = None;
         // A look at all zones ends, whatever is found beside it.

@@ -15,6 +15,10 @@ use crate::zonefile::FileProgress;
 /// How often it is said how far a rescan is that takes longer.
 const PROGRESS: Duration = Duration::from_secs(1);
 
+/// Looks at single sources that come at once take CPU time for at most one part in so many of the time: one thread makes them, which lets
+/// others go first.
+const EARLY_SHARE: u32 = 4;
+
 /// A rescan of all zones.
 #[derive(Debug)]
 pub(in crate::publish) struct Round {
@@ -62,7 +66,7 @@ pub(in crate::publish) struct Looks {
 impl Looks {
     /// There was none yet.
     pub(in crate::publish) fn new(now: Instant, file_progress: Arc<FileProgress>) -> Self {
-        let early = TimeShare::new(now);
+        let early = TimeShare::new(EARLY_SHARE, now);
         Self { round: None, asked: None, ended_at: now, panicked: None, retry_at: None, file_progress, early }
     }
 

@@ -25,6 +25,8 @@ struct Surveyed {
     unread: Vec<(PathBuf, String)>,
     unseen: Unseen,
     partial: bool,
+    /// How much CPU time it took.
+    took: Duration,
 }
 
 /// What changed of what a directory has on other file systems.
@@ -191,9 +193,15 @@ impl Sources {
             unread: std::mem::take(&mut survey.unread),
             unseen: std::mem::take(&mut survey.unseen),
             partial: survey.partial,
+            took: survey.took,
         };
         self.directories.set(&survey.source.key, std::mem::take(&mut survey.directories));
         self.surveyed.insert(survey.source.key.clone(), surveyed);
+    }
+
+    /// How much CPU time the last look at it took; nothing if there was none.
+    pub(in crate::publish) fn cost(&self, key: &SourceKey) -> Duration {
+        self.surveyed.get(key).map_or(Duration::ZERO, |surveyed| surveyed.took)
     }
 
     /// A source does not answer.
