@@ -150,15 +150,7 @@ mod tests {
     #[test]
     fn the_timers_of_the_zones_that_went_first_make_room() {
         let name = |zone: u64| format!("z{zone}.").parse::<Name>().unwrap();
-        let timers = |saved| Saved {
-            checked: None,
-            due: 0,
-            failures: 0,
-            saved,
-            diverged: None,
-            forked: None,
-            lineage: None,
-        };
+        let timers = |saved| Saved { saved, ..Saved::default() };
         let saved: HashMap<Name, Saved> = (1..=4).map(|zone| (name(zone), timers(10 - zone))).collect();
         // The first one is in service, and of the last one nothing is known.
         let kept_aside: HashSet<Name> = (2..=5).map(name).collect();
