@@ -53,10 +53,10 @@ pub(super) struct DueStep {
 }
 
 impl Queue {
-    /// Of a zone of which this version is served.
-    pub(super) fn new(rules: DelayRules, base: Serial) -> Self {
+    /// Of a zone of which this version is served; its steps are served through that gate.
+    pub(super) fn new(rules: DelayRules, base: Serial, gate: Arc<InstallGate>) -> Self {
         let (machine, versions) = (DelayedZone::new(rules), VecDeque::new());
-        Self { machine, versions, base, gate: Arc::default(), is_paused: false }
+        Self { machine, versions, base, gate, is_paused: false }
     }
 
     /// Through which its steps are served.

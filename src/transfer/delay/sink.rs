@@ -12,7 +12,7 @@ use crate::publish::{Difference, Force};
 use crate::sys::pending::Pending;
 use crate::telemetry::locked;
 use crate::transfer::refresh::{Now, Saved};
-use crate::transfer::secondary::{Origin, Sink, SinkError};
+use crate::transfer::secondary::{InstallGate, Origin, Sink, SinkError};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Owners, Zone, ZoneFault};
 
@@ -44,6 +44,8 @@ pub(super) struct WaitingZones {
     read_at: Option<Instant>,
     /// Of each zone that comes from primaries, which: a version that another one gave does not wait, also where it was on its way.
     sources: BTreeMap<Name, Box<[SocketAddr]>>,
+    /// Of zones of which nothing waits any more, the gate that something may be passing still.
+    gates: BTreeMap<Name, Arc<InstallGate>>,
     /// Whether what is kept is another one than what there is.
     pub(super) is_unkept: bool,
 }
@@ -199,7 +201,8 @@ impl DelayedVersions {
         // The versions that waited before a restart have come again, or newer ones in their place.
         state.remembered.remove(name);
         let rules = self.settings.rules;
-        let queue = state.zones.entry(name.clone()).or_insert_with(|| Queue::new(rules, base));
+        let gate = state.gates.remove(name).map_or_else(Arc::default, |gate| Arc::new(gate.next()));
+        let queue = state.zones.entry(name.clone()).or_insert_with(|| Queue::new(rules, base, gate));
         for version in versions {
             let serial = version.zone.serial();
             tracing::info!(zone = %name, %serial, served = %base, delay = ?rules.delay, "a version waits: this is a last-resort POP");
@@ -263,9 +266,17 @@ impl Sink for DelayedVersions {
     }
 
     fn forget(&self, zone: &Name) {
-        let gate = self.lock().zones.get(zone).map(Queue::gate);
+        let gate = {
+            let mut state = self.lock();
+            if state.sources.get(zone).is_some_and(|from| !from.is_empty()) {
+                // It is here again, and what waits is of now.
+                return;
+            }
+            state.sources.remove(zone);
+            let before = state.gates.remove(zone);
+            state.zones.get(zone).map(Queue::gate).or(before)
+        };
         self.clear(zone);
-        self.lock().sources.remove(zone);
         if let Some(gate) = gate {
             gate.close_and_wait();
         }
@@ -285,14 +296,19 @@ impl Sink for DelayedVersions {
                 let (left, newest) = (queue.machine.count(), queue.machine.newest());
                 tracing::warn!(%zone, left, ?newest, "versions that waited are forgotten: who gave them is no primary of the zone any more");
                 state.is_unkept = true;
-                if left == 0 {
-                    state.zones.remove(zone);
+                if left == 0
+                    && let Some(queue) = state.zones.remove(zone)
+                {
+                    state.gates.insert(zone.clone(), queue.gate());
                 }
             }
         }
         if let Some(kept) = state.remembered.get_mut(zone) {
             let before = kept.len();
-            kept.retain(|(_, it)| it.primary.is_none_or(|primary| primaries.contains(&primary)));
+            // Of an older build it is not known who gave it.
+            let is_unknown_kept = !primaries.is_empty();
+            let stays = |primary: SocketAddr| primaries.contains(&primary);
+            kept.retain(|(_, it)| it.primary.map_or(is_unknown_kept, stays));
             state.is_unkept |= kept.len() < before;
             if kept.is_empty() {
                 state.remembered.remove(zone);

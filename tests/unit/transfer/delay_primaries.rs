@@ -1,6 +1,7 @@
 //! Versions that wait at a last-resort POP and were given by servers that are no primaries of the zone any more.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, mpsc};
 
 use super::*;
 use crate::transfer::notify::{Allowed, AllowedSource};
@@ -32,7 +33,7 @@ fn version(zone: Zone, (primary, owners): (SocketAddr, &[&str]), has_other_keys:
 /// 2, 3 and 4 wait, each for itself; 3, with other keys, is of the one that goes, and so is 5, if it is there.
 fn queue(start: Now, with_last: bool) -> Queue {
     let at = |second| Now { instant: start.instant + seconds(second), wall: start.wall };
-    let mut queue = Queue::new(rules(), Serial(1));
+    let mut queue = Queue::new(rules(), Serial(1), Arc::default());
     let (two, three) = (zone(2, &["b.example."], &[1]), zone(3, &["b.example.", "c.example."], &[9]));
     let four = zone(4, &["b.example.", "d.example."], &[1]);
     queue.push(version(two, (STAYS, &["b.example."]), false), at(0));
@@ -104,12 +105,77 @@ fn what_has_begun_or_is_on_its_way_when_its_server_goes_is_not_served() {
     assert_eq!((serials(&versions, &hub), versions.count()), ((Some(1), Some(1)), 0));
     versions.whole(zone(2, &["good.example."], &[]), from(STAYS)).unwrap();
     assert_eq!(serials(&versions, &hub), (Some(2), Some(1)));
-    // The zone goes, and one of the name comes.
+    // The zone goes, and one of the name comes before what passes the gate of the one before has passed.
     assert!(versions.only_from(&name("example."), &[]));
+    assert_eq!(serials(&versions, &hub), (Some(1), Some(1)));
     versions.only_from(&name("example."), &[GOES]);
-    versions.forget(&name("example."));
     versions.whole(zone(2, &[], &[]), from(GOES)).unwrap();
-    assert_eq!(serials(&versions, &hub), (Some(2), Some(1)));
+    versions.forget(&name("example."));
+    assert_eq!(serials(&versions, &hub), (Some(2), Some(1)), "it is of now");
+}
+
+/// A publisher that takes long.
+struct SlowSink {
+    hub: Arc<Hub>,
+    entered: mpsc::Sender<()>,
+    go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Sink for SlowSink {
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
+        Sink::served(&*self.hub, zone)
+    }
+
+    fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
+        self.entered.send(()).unwrap();
+        self.go.lock().unwrap().recv().unwrap();
+        self.hub.whole(zone, origin)
+    }
+
+    fn differences(&self, zone: &Name, it: Vec<Difference>, origin: Origin) -> Result<(), SinkError> {
+        Sink::differences(&*self.hub, zone, it, origin)
+    }
+
+    fn expiry(&self, zones: Vec<(Name, crate::zone::Expiry)>) -> Result<(), SinkError> {
+        self.hub.expiry(zones)
+    }
+
+    fn keep(&self, timers: Vec<(Name, Option<crate::transfer::refresh::Saved>)>) -> Result<(), SinkError> {
+        self.hub.keep(timers)
+    }
+}
+
+#[test]
+fn what_is_being_served_when_its_zone_goes_is_waited_for() {
+    let (directory, (hub, _served)) = (tempfile::tempdir().unwrap(), Hub::new());
+    hub.put(zone(1, &[], &[]));
+    let (entered, has_entered) = mpsc::channel();
+    let (go, may_go) = mpsc::channel();
+    let (forgotten, is_forgotten) = mpsc::channel();
+    let inner = Arc::new(SlowSink { hub: hub.clone(), entered, go: Mutex::new(may_go) });
+    let settings = DelaySettings { rules: rules(), directory: directory.path().to_owned() };
+    let versions = DelayedVersions::new(settings, inner);
+    versions.whole(zone(2, &[], &[]), ORIGIN).unwrap();
+    let step = {
+        let mut state = versions.lock();
+        state.zones.get_mut(&name("example.")).unwrap().begin(&name("example."), 1, Why::Delay).unwrap()
+    };
+    std::thread::scope(|threads| {
+        let serving = threads.spawn(|| step.serve(&*versions.inner));
+        has_entered.recv().unwrap();
+        // Never blocks, also while the step is being served.
+        assert!(versions.only_from(&name("example."), &[]));
+        threads.spawn(|| {
+            versions.forget(&name("example."));
+            forgotten.send(()).unwrap();
+        });
+        let soon = is_forgotten.recv_timeout(Duration::from_millis(50));
+        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
+        go.send(()).unwrap();
+        serving.join().unwrap().unwrap();
+        is_forgotten.recv().unwrap();
+    });
+    assert_eq!(hub.served(&name("example.")).map(|zone| zone.serial()), Some(Serial(2)));
 }
 
 #[test]
@@ -169,6 +235,8 @@ fn who_gave_what_waits_is_kept_and_what_a_former_primary_gave_counts_no_more_aft
         kept.get(&name(zone)).into_iter().flatten().map(|(Serial(serial), _)| *serial).collect()
     };
     assert_eq!([serials("a."), serials("b."), serials("c.")], [vec![2], vec![], vec![4, 5]]);
+    versions.only_from(&name("c."), &[]);
+    assert_eq!(wants(), [true, false, false]);
 }
 
 /// A hub that serves this version.
@@ -205,23 +273,38 @@ async fn told(handle: &SecondaryHandle, is_it: impl Fn(&ZoneReport) -> bool) -> 
     }
 }
 
+fn settings(zones: &[&SecondaryZone]) -> SecondarySettings {
+    SecondarySettings {
+        zones: zones.iter().map(|zone| SecondaryZone::clone(zone)).collect(),
+        management: vec![LOOPBACK],
+        ..SecondarySettings::default()
+    }
+}
+
+/// How a zone leaves a primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    /// By a reload.
+    Reload,
+    /// By the catalog.
+    Catalog,
+    /// The zone leaves the configuration, and comes back at once.
+    Zone,
+}
+
 /// What waits of a hub is forgotten when the configuration or a catalog leaves it, and what is known of the zone is what is served: nobody says
 /// that a serial went backwards, and the version of the other hub waits in its place.
 #[test]
 fn a_zone_that_leaves_a_primary_leaves_what_waits_of_it() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for is_member in [false, true] {
+    for way in [Leaving::Reload, Leaving::Catalog, Leaving::Zone] {
         let (stays, stays_at) = hub_with(zone(100, &[], &[]));
         let (goes, goes_at) = hub_with(zone(100, &[], &[]));
         let (pop, _served) = Hub::new();
         let directory = tempfile::tempdir().unwrap();
         let versions = Arc::new(delayed(directory.path(), &pop));
         let both = of(&[&stays_at, &goes_at]);
-        let settings = |zones: &[&SecondaryZone]| SecondarySettings {
-            zones: zones.iter().map(|zone| SecondaryZone::clone(zone)).collect(),
-            management: vec![LOOPBACK],
-            ..SecondarySettings::default()
-        };
+        let is_member = way == Leaving::Catalog;
         let first = if is_member { settings(&[]) } else { settings(&[&both]) };
         let running = Secondary::start(first, versions.clone(), Default::default()).unwrap();
         let handle = running.handle();
@@ -237,20 +320,48 @@ fn a_zone_that_leaves_a_primary_leaves_what_waits_of_it() {
             assert_eq!(serials(&versions, &pop), (Some(110), Some(100)));
             stays.put(zone(105, &["good.example."], &[]));
             let alone = of(&[&stays_at]);
-            match is_member {
-                true => handle.change_members(set(&alone)).await.unwrap(),
-                false => handle.change(settings(&[&alone])).unwrap(),
+            match way {
+                Leaving::Reload => handle.change(settings(&[&alone])).unwrap(),
+                Leaving::Catalog => handle.change_members(set(&alone)).await.unwrap(),
+                Leaving::Zone => {
+                    handle.change(settings(&[])).unwrap();
+                    handle.change(settings(&[&alone])).unwrap();
+                }
             }
             // Asked behind that: what waited is gone, and is not what the primary is compared with.
-            let status = handle.report().await.unwrap().remove(0).status;
-            assert!(status.serial != Some(Serial(110)) && status.behind.is_none(), "{status:?}");
-            let report = told(&handle, |report| {
-                assert_eq!(report.status.behind, None, "a member: {is_member}");
-                report.status.serial == Some(Serial(105))
-            });
-            report.await;
+            let is_right = |report: &ZoneReport| {
+                let status = &report.status;
+                assert!(status.serial != Some(Serial(110)) && status.behind.is_none(), "{way:?}: {status:?}");
+                status.serial == Some(Serial(105))
+            };
+            told(&handle, is_right).await;
         });
-        assert_eq!(serials(&versions, &pop), (Some(105), Some(100)));
-        assert_eq!(versions.waiting(&name("example.")).unwrap().steps, 1);
+        assert_eq!(serials(&versions, &pop), (Some(105), Some(100)), "{way:?}");
+        assert_eq!(versions.waiting(&name("example.")).unwrap().steps, 1, "{way:?}");
+    }
+}
+
+/// A version that waited before a restart, of a hub that is no primary any more: the one of that serial of another hub waits from the beginning.
+#[test]
+fn what_a_former_primary_gave_before_a_restart_has_not_waited_for_another_one() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for is_former in [false, true] {
+        let (_hub, hub_at) = hub_with(zone(110, &["good.example."], &[]));
+        let primary = if is_former { GOES } else { hub_at.addresses()[0] };
+        let (seen, waited) = (SystemTime::now(), seconds(DELAY));
+        let before = Remembered { seen, waited, is_ordered: true, primary: Some(primary) };
+        let directory = tempfile::tempdir().unwrap();
+        let kept: Kept = [(name("example."), vec![(Serial(110), before)])].into();
+        kept::write(directory.path(), &kept, SystemTime::now()).unwrap();
+        let (pop, _served) = Hub::new();
+        pop.put(zone(100, &[], &[]));
+        let versions = Arc::new(delayed(directory.path(), &pop));
+        let settings = settings(&[&of(&[&hub_at])]);
+        let running = Secondary::start(settings, versions.clone(), Default::default()).unwrap();
+        let handle = running.handle();
+        runtime.block_on(told(&handle, |report| report.status.serial == Some(Serial(110))));
+        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        let next = versions.lock().zones[&name("example.")].machine.next(now);
+        assert_eq!(matches!(next, NextRelease::Wait(_, Why::Delay)), is_former, "{next:?}");
     }
 }
