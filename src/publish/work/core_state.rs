@@ -232,26 +232,17 @@ impl Core {
         for outcome in writer.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
-            let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);
+            let stands = |entry: &&mut Entry| entry.chain() == Some(outcome.version.header.chain);
             let Some(entry) = self.zones.get_mut(name).filter(stands) else { continue };
             let is_to_keep = entry.is_to_keep();
-            let noticed = matches!(
-                entry.notice.as_deref(),
-                Some(Fault::ServedNotDurable { .. } | Fault::ChangeNotDurable { .. })
-            );
             match outcome.result {
-                Ok(()) => {
-                    entry.durable = true;
-                    if noticed {
-                        entry.notice = None;
-                    }
-                }
+                Ok(()) => (entry.durable, entry.durability) = (true, None),
                 Err(error) if !entry.durable => {
                     let fault = Fault::ServedNotDurable { error };
-                    if !noticed {
+                    if entry.durability.is_none() {
                         tracing::warn!(zone = %name, "{fault}");
                     }
-                    entry.notice = Some(Box::new(fault));
+                    entry.durability = Some(Box::new(fault));
                     self.keeping.unkept.insert(name.clone());
                 }
                 Err(_) if is_to_keep => drop(self.keeping.unkept.insert(name.clone())),

@@ -136,7 +136,7 @@ impl Core {
         }
         let again = current.work == WorkState::RunningAgain;
         let finds_again = current.finds_again;
-        entry.take_over(current, was_stored);
+        entry.take_over(current, (was_stored, effects.has_failed));
         // The hold may have ended while it was checked: then it is checked again.
         entry.read &= !entry.is_refused_as_held() || self.keeping.holds.get(&name).is_some();
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
@@ -148,9 +148,6 @@ impl Core {
         let absence = entry.absence();
         self.publication.has_new_absences |=
             absence.is_some() && (absence != current.absence() || !current.is_checked);
-        if entry.has_refused_change() {
-            self.keeping.unkept.insert(name.clone());
-        }
         let left =
             std::mem::take(&mut current.includes_in).filter(|it| entry.includes_in.as_ref() != Some(it));
         *current = entry;

@@ -92,7 +92,8 @@ impl CheckRun<'_> {
             self.effects.is_unkept = true;
             // It may still be written: then what is served is kept anew behind it.
             self.effects.is_unsure = source.kind() == io::ErrorKind::TimedOut;
-            entry.notice = Some(Box::new(Fault::ChangeNotDurable { error: one_line(&source.to_string()) }));
+            let fault = Fault::ChangeNotDurable { error: one_line(&source.to_string()) };
+            (entry.durability, self.effects.has_failed) = (Some(Box::new(fault)), true);
             ApplyError::NotDurable { zone: name.clone(), from, to, source }
         })?;
         self.serve(entry, header, zone);

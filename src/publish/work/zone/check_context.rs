@@ -86,6 +86,8 @@ pub(in crate::publish) struct Effects {
     pub(in crate::publish) alarms: Vec<SourceFault>,
     /// It could not be made durable, and what waited to be kept may have been put off for it.
     pub(in crate::publish) is_unkept: bool,
+    /// That is the entry's [`durability`](super::entry::Entry::durability) now.
+    pub(in crate::publish) has_failed: bool,
     /// It was given up while it was being written: what the state directory has is not known.
     pub(in crate::publish) is_unsure: bool,
     /// Who waits for the outcome, and the outcome.

@@ -81,6 +81,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) verdict: Option<Box<Fault>>,
     /// A fault that does not keep the newest version from being served.
     pub(in crate::publish) notice: Option<Box<Fault>>,
+    /// What could not be made durable, until a write succeeds.
+    pub(in crate::publish) durability: Option<Box<Fault>>,
     /// What is wrong between it and the zone above it.
     pub(in crate::publish) delegation: Option<Box<Fault>>,
     /// The signatures of what is served, if it is signed, and the fault in them.
@@ -165,13 +167,19 @@ impl Entry {
     }
 
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
-    /// `was_stored`: whether the check began with the look into the state directory.
-    pub(in crate::publish) fn take_over(&mut self, current: &mut Self, was_stored: bool) {
-        if self.header == current.header {
-            self.durable |= current.durable;
-            if matches!(current.notice.as_deref(), Some(Fault::ServedNotDurable { .. })) {
-                self.notice = current.notice.take();
-            }
+    /// `was_stored`: whether the check began with the look into the state directory. `has_failed`: whether it found that something
+    /// cannot be made durable.
+    pub(in crate::publish) fn take_over(
+        &mut self,
+        current: &mut Self,
+        (was_stored, has_failed): (bool, bool),
+    ) {
+        let is_same = self.chain() == current.chain();
+        self.durable |= is_same && current.durable;
+        if !has_failed {
+            // A write that was waited for nowhere may have succeeded or failed.
+            let lasts = self.serving && (is_same || !self.durable);
+            self.durability = current.durability.take().filter(|_| lasts);
         }
         // The state directory may have been opened meanwhile.
         self.stored |= current.stored && !was_stored;
@@ -377,8 +385,13 @@ impl Entry {
     }
 
     /// Whether a change was refused because nothing could be made durable.
-    pub(in crate::publish) fn has_refused_change(&self) -> bool {
-        matches!(self.notice.as_deref(), Some(Fault::ChangeNotDurable { .. }))
+    fn has_refused_change(&self) -> bool {
+        matches!(self.durability.as_deref(), Some(Fault::ChangeNotDurable { .. }))
+    }
+
+    /// Which version stands: no other has this link.
+    pub(in crate::publish) fn chain(&self) -> Option<Digest> {
+        self.header.as_ref().map(|header| header.chain)
     }
 
     /// Why it is not served; `None` if it is.
@@ -393,6 +406,7 @@ impl Entry {
     /// Everything that is wrong.
     pub(in crate::publish) fn faults(&self) -> impl Iterator<Item = &Fault> {
         let own = self.misplaced.iter().chain(&self.verdict).chain(&self.notice);
+        let own = own.chain(&self.durability);
         own.chain(&self.delegation).chain(&self.wrong).map(Box::as_ref)
     }
 
@@ -437,5 +451,61 @@ impl Entry {
             is_catalog: self.is_catalog,
             faults: self.faults().cloned().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+    use crate::publish::accept::Standing;
+
+    fn refused() -> Option<Box<Fault>> {
+        Some(Box::new(Fault::ChangeNotDurable { error: "no space".to_owned() }))
+    }
+
+    fn entry(version: u8, durable: bool, durability: Option<Box<Fault>>) -> Entry {
+        let (serial, digest) = (Serial(version.into()), [version; 32]);
+        let (source_serial, source_digest) = (serial, digest);
+        let standing =
+            Standing { serial, source_serial, source_digest, digest: None, records: 3, signed: false };
+        let primary = SocketAddr::from(([127, 0, 0, 1], 53));
+        let provenance = Provenance::Transfer { primary };
+        let header = Header { standing, provenance, accepted_at: UNIX_EPOCH, chain: digest };
+        Entry { header: Some(Arc::new(header)), serving: true, durable, durability, ..Entry::default() }
+    }
+
+    #[test]
+    fn what_became_of_a_write_while_a_zone_was_checked_counts_and_a_fault_of_the_check_itself() {
+        // The result of the check, and whether it failed itself; the entry by then; whether it is durable, and has a fault.
+        for (checked, has_failed, current, durable, is_told) in [
+            // The write succeeded meanwhile.
+            (entry(1, true, refused()), false, entry(1, true, None), true, false),
+            (entry(1, false, refused()), false, entry(1, true, None), true, false),
+            // It failed meanwhile.
+            (entry(1, false, None), false, entry(1, false, refused()), false, true),
+            // The check has just failed to write, whatever was before.
+            (entry(1, true, refused()), true, entry(1, true, None), true, true),
+            // Nothing was written.
+            (entry(1, true, refused()), false, entry(1, true, refused()), true, true),
+            // The check made a newer version durable.
+            (entry(2, true, refused()), false, entry(1, true, refused()), true, false),
+            // A newer version is served and waits to be written.
+            (entry(2, false, refused()), false, entry(1, true, refused()), false, true),
+            (entry(2, false, None), false, entry(1, true, None), false, false),
+        ] {
+            let (mut result, mut current) = (checked, current);
+            result.take_over(&mut current, (false, has_failed));
+            let told = (result.durable, result.faults().next().is_some());
+            assert_eq!(told, (durable, is_told), "{result:?} {current:?}");
+        }
+    }
+
+    #[test]
+    fn a_zone_that_another_source_has_now_has_no_fault_of_a_write() {
+        let mut result = Entry::default();
+        result.take_over(&mut entry(1, true, refused()), (false, false));
+        assert!(result.faults().next().is_none());
     }
 }

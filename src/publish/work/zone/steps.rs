@@ -439,7 +439,8 @@ impl CheckRun<'_> {
             return;
         }
         entry.durable = false;
-        entry.notice = Some(Box::new(Fault::ServedNotDurable { error }));
+        let fault = Fault::ServedNotDurable { error };
+        (entry.durability, self.effects.has_failed) = (Some(Box::new(fault)), true);
         self.serve(entry, header, zone);
     }
 
