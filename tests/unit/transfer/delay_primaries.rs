@@ -275,7 +275,7 @@ async fn told(handle: &SecondaryHandle, is_it: impl Fn(&ZoneReport) -> bool) -> 
 
 fn settings(zones: &[&SecondaryZone]) -> SecondarySettings {
     SecondarySettings {
-        zones: zones.iter().map(|zone| SecondaryZone::clone(zone)).collect(),
+        zones: zones.iter().copied().cloned().collect(),
         management: vec![LOOPBACK],
         ..SecondarySettings::default()
     }
