@@ -170,9 +170,9 @@ fn what_is_being_served_when_its_zone_goes_is_waited_for() {
             forgotten.send(()).unwrap();
         });
         let soon = is_forgotten.recv_timeout(Duration::from_millis(50));
-        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
         go.send(()).unwrap();
         serving.join().unwrap().unwrap();
+        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
         is_forgotten.recv().unwrap();
     });
     assert_eq!(hub.served(&name("example.")).map(|zone| zone.serial()), Some(Serial(2)));
