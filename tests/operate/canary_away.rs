@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::canary::{KNOT, NSD, addresses, deploy, hub_config, soa_of};
 use crate::fuse::Fuse;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
@@ -160,6 +162,57 @@ fn a_zone_that_leaves_the_configuration_and_comes_back_is_halted_or_on_trial_as_
     site.configure(&site.usual);
     site.wait("trial", 1);
     site.wait_others(3, 4);
+}
+
+/// A halted zone that no group covers any more goes to all: the log and an alarm name it, until it is covered again or an operator knows.
+#[test]
+fn a_halted_zone_that_no_group_covers_any_more_is_named() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    let mut site = Leaving::new();
+    let other = site.usual.replacen("zones = [\"*.org\"]", "zones = [\"*.invalid\"]", 1);
+    let (none, rest) = site.usual.split_once("[[canary]]").unwrap();
+    let none = format!("{none}{}", &rest[rest.find("[[zone]]").unwrap()..]);
+    let usual = site.usual.clone();
+    let is_alarm = |status: &Value| {
+        let alarms = status["alarms"].to_string();
+        let is_told = alarms.contains("no [[canary]] covers it any more");
+        assert!(!is_told || alarms.contains(&format!("anyns zone release {ZONE}")), "{alarms}");
+        is_told
+    };
+    let log = |site: &Leaving| std::fs::read_to_string(site.lab.log_file("hub")).unwrap_or_default();
+    let told = "the zone was halted, and no [[canary]] covers it any more";
+    for (round, (without, with_restart)) in
+        [(&other, false), (&other, true), (&none, false), (&none, true)].into_iter().enumerate()
+    {
+        let newest = 2 + round as u32;
+        site.hub.must(&["zone", "halt", ZONE]);
+        site.deploy(newest);
+        site.wait_others(newest - 1, newest);
+        site.hub.wait_status("kept", |status| status["zones_not_kept"] == 0 && !is_alarm(status));
+        if with_restart {
+            site.hub.kill();
+            site.hub.write_config(without);
+            site.hub.start(&site.lab);
+        } else {
+            site.configure(without);
+        }
+        site.hub.wait_status("the alarm", is_alarm);
+        wait_until("it is for all", BOUND, || site.sent() == [Some(newest); 2]);
+        assert_eq!(log(&site).matches(told).count(), round + 1);
+        // It ends by an order, and when a group covers the zone again.
+        if with_restart {
+            let said = site.hub.must(&["zone", "release", ZONE]);
+            assert!(said.contains("because no [[canary]] covers it any more"), "{said}");
+            site.hub.wait_status("no alarm", |status| !is_alarm(status));
+            let said = site.hub.command(&["zone", "release", ZONE]);
+            assert!(said.code == 1 && said.text.contains("no zone of a [[canary]]"), "{said:?}");
+        }
+        site.configure(&usual);
+        site.wait("released", 1);
+        site.hub.wait_status("no alarm", |status| !is_alarm(status));
+    }
 }
 
 /// Of the removed zone nothing is kept: what was released of it is nowhere to be had, and its successor is new.

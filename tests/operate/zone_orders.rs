@@ -84,7 +84,8 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     alone.anyns.must(&["zone", "hold", "*.many.test", "--reason", "a freeze"]);
     let gone = alone.zones.join("b.many.test.zone");
     std::fs::remove_file(&gone).expect("removed");
-    alone.anyns.must(&["zone", "remove", "b.many.test"]);
+    let said = alone.anyns.must(&["zone", "remove", "b.many.test"]);
+    assert!(said.contains("it is still held") && said.contains("anyns zone unhold b.many.test"), "{said}");
     alone.anyns.wait_status("it is gone", |status| zone_status(status, "b.many.test").is_none());
     let said = alone.anyns.must(&["zone", "unhold", "*.many.test"]);
     assert!(said.contains("b.many.test. takes new versions again") && said.lines().count() == 3, "{said}");
@@ -92,4 +93,8 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     wait(&alone, "it came back, and none is held", |zone, found| {
         found["serial"] == if is_many(zone) { 1 } else { 2 } && found["is_held"] == false
     });
+    // Of one that is not held the answer says nothing of a hold.
+    std::fs::remove_file(&gone).expect("removed");
+    let said = alone.anyns.must(&["zone", "remove", "b.many.test"]);
+    assert!(said.contains("is no longer served") && !said.contains("held"), "{said}");
 }

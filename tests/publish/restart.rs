@@ -145,9 +145,8 @@ async fn what_a_newer_build_of_this_format_adds_is_passed_over_and_left() {
         due: 5,
         failures: 7,
         saved: 9,
-        diverged: None,
         forked: Some(3),
-        lineage: None,
+        ..ZoneTimers::default()
     };
     assert!(pop.handle().keep_timers(vec![(zone.clone(), Some(timers))]).await);
     pop.wait_kept().await;

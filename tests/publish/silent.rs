@@ -266,15 +266,7 @@ async fn what_was_kept_for_others_is_told_when_a_state_directory_answers_late() 
     assert!(pop.handle().change_members(set(&[&stays, &gone])).await);
     let removed = MemberChanges { removed: vec![(gone.clone(), until)], ..MemberChanges::default() };
     assert!(pop.handle().change_members(removed).await);
-    let timers = ZoneTimers {
-        checked: Some(3),
-        due: 4,
-        failures: 5,
-        saved: 6,
-        diverged: None,
-        forked: None,
-        lineage: None,
-    };
+    let timers = ZoneTimers { checked: Some(3), due: 4, failures: 5, saved: 6, ..ZoneTimers::default() };
     assert!(pop.handle().keep_timers(vec![(stays.clone(), Some(timers))]).await);
     let release = KeptRelease { serial: Serial(5), is_halted: true, is_unhealthy: false };
     let releases = vec![(name("f.example."), Some(release))];

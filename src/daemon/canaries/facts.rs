@@ -17,6 +17,15 @@ pub(in crate::daemon) struct CanaryFacts {
     pub(in crate::daemon) changes: u64,
     /// The zones of which not all secondaries have the newest version, or the next.
     pub(in crate::daemon) waiting: RedBlackTreeMapSync<Name, WaitingZone>,
+    /// How many zones were halted and are covered by no group any more, and the first of them.
+    pub(in crate::daemon) uncovered: Option<(usize, Name)>,
+}
+
+impl CanaryFacts {
+    /// Whether these are the same facts.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.changes, &self.uncovered) == (other.changes, &other.uncovered) && self.groups == other.groups
+    }
 }
 
 /// One group.

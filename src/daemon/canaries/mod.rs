@@ -15,6 +15,7 @@
 
 mod away;
 mod control;
+mod coverage;
 mod entries;
 mod error_share;
 mod facts;

@@ -35,14 +35,15 @@ impl CanaryTask {
 
     /// The zones that an operator names, of those that a group covers and that are served, each once, and the names that are none of
     /// them: what is meant for the others is not put off for those.
-    fn named(&self, zones: &[String]) -> Result<Named, String> {
+    /// Those that are known otherwise already are no unknown ones.
+    fn named(&self, zones: &[String], known: &BTreeSet<Name>) -> Result<Named, String> {
         if zones.is_empty() {
             return Err("no zone is named".to_owned());
         }
         let mut named = Named::default();
         for text in zones {
             let filter = ZoneFilter::parse(text);
-            let mut is_known = false;
+            let mut is_known = known.iter().any(|name| filter.takes(&name.to_string(), false));
             for (name, entry) in &self.entries.zones {
                 let is_well = self
                     .entries
@@ -58,14 +59,15 @@ impl CanaryTask {
                 named.unknown.push(text.clone());
             }
         }
-        match named.zones.is_empty() {
+        match named.zones.is_empty() && known.is_empty() {
             true => Err(named.unknown_text()),
             false => Ok(named),
         }
     }
 
     async fn release_by_order(&mut self, zones: &[String]) -> Result<String, String> {
-        let named = self.named(zones)?;
+        let acknowledged = self.acknowledge(zones);
+        let named = self.named(zones, &acknowledged)?;
         let published = self.context.published.load();
         let mut released = Vec::new();
         for name in named.zones.iter().cloned() {
@@ -74,6 +76,14 @@ impl CanaryTask {
                 self.released.insert(name.clone(), (served, ReleaseReason::Ordered));
                 released.push(name);
             }
+        }
+        let uncovered: Vec<Name> = acknowledged.into_iter().collect();
+        let of_uncovered = format!(
+            "{}: all secondaries have the newest version already, because no [[canary]] covers it any more",
+            listed(&uncovered)
+        );
+        if released.is_empty() && !uncovered.is_empty() {
+            return named.outcome(of_uncovered, true);
         }
         if released.is_empty() {
             return named
@@ -87,11 +97,11 @@ impl CanaryTask {
                 "{of}: all secondaries get the newest version now; a restart may hold it back again, because the state directory cannot be written"
             ),
         };
-        named.outcome(text, true)
+        named.outcome(if uncovered.is_empty() { text } else { format!("{text}; {of_uncovered}") }, true)
     }
 
     async fn halt_by_order(&mut self, zones: &[String]) -> Result<String, String> {
-        let named = self.named(zones)?;
+        let named = self.named(zones, &BTreeSet::new())?;
         let kept = |name: &Name| {
             let entry = self.entries.zones.get(name)?;
             Some((name.clone(), Some(KeptRelease { is_halted: true, is_unhealthy: false, ..entry.kept() })))

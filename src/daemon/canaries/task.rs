@@ -72,6 +72,7 @@ pub(in crate::daemon) fn start(
             unknown: None,
             kept: BTreeMap::new(),
             away: AwayReleases::default(),
+            uncovered: BTreeSet::new(),
             has_settled: false,
             context,
             entries: Entries::default(),
@@ -96,7 +97,7 @@ pub(super) struct CanaryTask {
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
-    report: Reader<Report>,
+    pub(super) report: Reader<Report>,
     history: History,
     /// What the last process kept, and what was taken of it.
     pub(super) state: Reader<Option<KeptState>>,
@@ -104,7 +105,9 @@ pub(super) struct CanaryTask {
     /// What the last process kept of zones that were not looked at yet.
     pub(super) kept: BTreeMap<Name, KeptRelease>,
     /// What is kept of zones that are not there.
-    away: AwayReleases,
+    pub(super) away: AwayReleases,
+    /// Zones that were halted and that no group covers any more.
+    pub(super) uncovered: BTreeSet<Name>,
     /// Why others may be missing: then no version of them counts as released.
     pub(super) missing: Option<MissingReleases>,
     /// Of which zones that is so: those that the first load found and that nothing is known of. `None` until it is over.
@@ -175,7 +178,7 @@ impl CanaryTask {
             for (name, kept) in std::mem::take(&mut self.kept) {
                 match (report.zones.get(&name).is_some(), self.covers(&name)) {
                     (true, true) => drop(self.kept.insert(name, kept)),
-                    (true, false) => drop(self.unkept.insert(name, None)),
+                    (true, false) => self.no_group_covers(name, kept),
                     (false, _) => self.away.add(name, kept, Instant::now()),
                 }
             }
@@ -222,6 +225,7 @@ impl CanaryTask {
         // A zone that came later is new.
         let is_unknown = self.unknown.as_ref().is_none_or(|unknown| unknown.contains(&name));
         let missing = self.missing.filter(|_| is_unknown);
+        self.uncovered.remove(&name);
         let known = self.kept.remove(&name);
         // Of a zone that comes back and of which nothing was kept, what was released is nowhere to be had: it is another zone.
         let is_same = |kept: &KeptRelease| before.is_some() || kept.is_halted || kept.serial == newest;
@@ -257,17 +261,9 @@ impl CanaryTask {
         }
     }
 
-    /// A zone that no group covers.
-    fn forget(&mut self, name: &Name) {
-        let was_away = self.away.take(name, Instant::now()).is_some();
-        if self.take_out(name).is_some() || was_away {
-            self.unkept.insert(name.clone(), None);
-            self.tell_secondaries(name);
-        }
-    }
-
     /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
     fn set_aside(&mut self, name: &Name) {
+        self.uncovered.remove(name);
         let is_unknown = self.note_unread(name);
         let before = self.take_out(name).or_else(|| self.kept.remove(name));
         if let Some(kept) = before.filter(|_| !is_unknown) {
@@ -276,7 +272,7 @@ impl CanaryTask {
     }
 
     /// Ends the work on a zone.
-    fn take_out(&mut self, name: &Name) -> Option<KeptRelease> {
+    pub(super) fn take_out(&mut self, name: &Name) -> Option<KeptRelease> {
         let kept = self.entries.zones.get(name)?.kept();
         self.entries.remove(name);
         self.context.versions.change(|released| {
@@ -412,7 +408,7 @@ impl CanaryTask {
         self.tell_secondaries(name);
     }
 
-    fn tell_secondaries(&self, name: &Name) {
+    pub(super) fn tell_secondaries(&self, name: &Name) {
         let Some(primary) = &self.context.primary else { return };
         if !primary.changed(name.clone()) {
             tracing::warn!(zone = %name, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
@@ -436,32 +432,14 @@ impl CanaryTask {
                 released.zones.remove_mut(name);
             }
         });
-        for (name, _) in go {
-            self.unkept.insert(name.clone(), None);
+        for (name, entry) in go {
+            self.no_group_covers(name.clone(), entry.kept());
             self.tell_secondaries(&name);
         }
         let unknown = self.keep_known(stay);
         self.begin_to_cover(&unknown);
         // All zones are looked at anew.
         (self.seen, self.has_settled) = (None, false);
-    }
-
-    /// What is served when a group begins to cover a zone is what all have, whatever is kept of an earlier time. Not so `unknown` ones.
-    fn begin_to_cover(&mut self, unknown: &BTreeSet<Name>) {
-        let report = self.report.load();
-        for (name, zone) in &report.zones {
-            let is_covered = self.kept.contains_key(name) || unknown.contains(name);
-            let Some(serial) = zone.serial.filter(|_| !is_covered && self.covers(name)) else { continue };
-            let kept = KeptRelease::running(serial);
-            self.away.take(name, Instant::now());
-            self.kept.insert(name.clone(), kept);
-            self.unkept.insert(name.clone(), Some(kept));
-        }
-    }
-
-    fn covers(&self, name: &Name) -> bool {
-        let text = name.to_string();
-        self.groups.iter().any(|group| group.covers(&text))
     }
 
     /// Publishes the facts, if one has changed.
@@ -479,9 +457,11 @@ impl CanaryTask {
             groups.push(CanaryFact { secondaries, ..fact });
         }
         let changes = self.entries.changes;
-        let facts = CanaryFacts { groups, changes, waiting: self.entries.waiting.clone() };
+        let (waiting, uncovered) = (self.entries.waiting.clone(), self.uncovered.first().cloned());
+        let uncovered = uncovered.map(|first| (self.uncovered.len(), first));
+        let facts = CanaryFacts { groups, changes, waiting, uncovered };
         let current = self.facts.current();
-        if current.groups != facts.groups || current.changes != facts.changes {
+        if !current.is_same(&facts) {
             self.facts.publish(facts);
         }
     }

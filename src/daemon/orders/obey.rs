@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::{AcceptError, Settings};
+use crate::publish::{AcceptError, Fault, Settings};
 use crate::telemetry::with_causes;
 use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::{Name, Serial};
@@ -132,10 +132,20 @@ async fn remove(zones: &ZoneControl, zone: &str) -> Response {
         Ok(name) if zones.transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries: it goes when its [[zone]] leaves the configuration, or when its catalog lists it no more"
         )),
-        Ok(name) => match zones.publisher.remove(&name).await {
-            Ok(()) => done(format!("{name} is no longer served")),
-            Err(error) => failed(with_causes(&error)),
-        },
+        Ok(name) => {
+            let report = zones.publisher.report().load();
+            let faults = report.zones.get(&name).map(|zone| &zone.faults);
+            let is_held =
+                faults.is_some_and(|faults| faults.iter().any(|fault| matches!(fault, Fault::Held { .. })));
+            match zones.publisher.remove(&name).await {
+                // A hold lasts until `unhold`, as its order has said.
+                Ok(()) if is_held => done(format!(
+                    "{name} is no longer served; it is still held: another zone of this name would stay at its first version until: anyns zone unhold {name}"
+                )),
+                Ok(()) => done(format!("{name} is no longer served")),
+                Err(error) => failed(with_causes(&error)),
+            }
+        }
     }
 }
 

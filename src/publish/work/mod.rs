@@ -30,6 +30,9 @@ mod panic_tests;
 pub(in crate::publish) mod publication;
 pub(in crate::publish) mod publisher;
 mod queue;
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/removal.rs"]
+mod removal_tests;
 mod reporting;
 pub(in crate::publish) mod survey;
 mod time_share;

@@ -1,8 +1,9 @@
 //! When each version that waits was first seen, and which an operator ordered, over restarts.
 //!
-//! A file `waiting-versions` in the state directory, replaced whole: a line `anyns-waiting 1 WRITTEN`, then lines `ZONE SERIAL SEEN WAITED`,
-//! times in seconds since 1970, `WAITED` in seconds; a fifth word `ordered` says that the version is to be served at once when the hold of its zone
-//! ends. The versions themselves are fetched again. Of the time in which anyns did not run
+//! A file `waiting-versions` in the state directory, replaced whole: a line `anyns-waiting 1 WRITTEN`, then lines
+//! `ZONE SERIAL SEEN WAITED ORDERED PRIMARY`, times in seconds since 1970, `WAITED` in seconds. `ORDERED` is `ordered` where the version is to
+//! be served at once when the hold of its zone ends, else `-`; `PRIMARY` is the address of who gave it. Older builds do not know the last word, and
+//! write the fifth only where it is `ordered`. The versions themselves are fetched again. Of the time in which anyns did not run
 //! at most ten minutes count as waited, and none if the clock went backwards: a clock that is wrong after a reboot ends no delay.
 
 use std::collections::BTreeMap;
@@ -21,8 +22,9 @@ use super::machine::Remembered;
 const FILE: &str = "waiting-versions";
 /// The first word, and the version of the format.
 const HEAD: [&str; 2] = ["anyns-waiting", "1"];
-/// The last word of a version that an operator ordered.
+/// The fifth word of a version that an operator ordered, and of another one.
 const ORDERED: &str = "ordered";
+const NOT_ORDERED: &str = "-";
 /// The most octets of the file that are read: some million versions.
 const MOST_OCTETS: u64 = 64 << 20;
 /// The most time that counts as waited although anyns did not run: a restart, also of the host.
@@ -76,7 +78,8 @@ fn version_of(line: &str) -> Option<(Name, Serial, Remembered)> {
     // Nothing can have waited for longer than the longest delay; a wrong number must not overflow a sum.
     let waited = waited.min(super::settings::DelayRules::LONGEST);
     let is_ordered = words.next() == Some(ORDERED);
-    Some((zone, Serial(serial), Remembered { seen, waited, is_ordered }))
+    let primary = words.next().and_then(|word| word.parse().ok());
+    Some((zone, Serial(serial), Remembered { seen, waited, is_ordered, primary }))
 }
 
 fn from_seconds(word: &str) -> Option<SystemTime> {
@@ -87,10 +90,11 @@ fn from_seconds(word: &str) -> Option<SystemTime> {
 pub(super) fn write(directory: &Path, kept: &Kept, now: SystemTime) -> io::Result<()> {
     let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], unix_seconds(now));
     for (zone, versions) in kept {
-        for (Serial(serial), Remembered { seen, waited, is_ordered }) in versions {
-            let ordered = if *is_ordered { format!(" {ORDERED}") } else { String::new() };
+        for (Serial(serial), Remembered { seen, waited, is_ordered, primary }) in versions {
+            let ordered = if *is_ordered { ORDERED } else { NOT_ORDERED };
             let (seen, waited) = (unix_seconds(*seen), waited.as_secs());
-            text.push_str(&format!("{zone} {serial} {seen} {waited}{ordered}\n"));
+            let primary = primary.map(|primary| format!(" {primary}")).unwrap_or_default();
+            text.push_str(&format!("{zone} {serial} {seen} {waited} {ordered}{primary}\n"));
         }
     }
     replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))

@@ -13,6 +13,7 @@
 //! that a clock that is set changes nothing; the expiry of signatures is a matter of the clock, as it is for resolvers.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::transfer::refresh::Now;
@@ -34,6 +35,8 @@ pub struct Remembered {
     pub waited: Duration,
     /// Whether an operator ordered that it is served at once: it waits for the end of a hold alone.
     pub is_ordered: bool,
+    /// Which primary gave it; `None` where that was not kept.
+    pub primary: Option<SocketAddr>,
 }
 
 /// What limits a wait.
@@ -266,6 +269,26 @@ impl DelayedZone {
         self.failed.as_ref().map(|(_, reason)| reason.as_str())
     }
 
+    /// Some entries are to be served no more: those of which nothing is said; of the others it is, whether they have other keys than the
+    /// version before them now. What is being served is nothing to the others.
+    pub fn retain(&mut self, entries: &[Option<bool>]) {
+        let DelayRules { delay, key_delay, .. } = self.rules;
+        let ordered =
+            self.ordered.and_then(|serial| self.items.iter().position(|item| item.serial == serial));
+        (self.ordered, self.releasing, self.failed) = (None, None, None);
+        let items = std::mem::take(&mut self.items).into_iter().enumerate();
+        for ((index, mut item), has_other_keys) in items.zip(entries) {
+            let Some(has_other_keys) = *has_other_keys else { continue };
+            let by_keys = || item.ends.checked_sub(delay - key_delay.min(delay)).unwrap_or(item.opened);
+            item.keys = has_other_keys.then(|| item.keys.unwrap_or_else(by_keys));
+            // What was ordered is all up to one of them.
+            if ordered.is_some_and(|ordered| index <= ordered) {
+                self.ordered = Some(item.serial);
+            }
+            self.items.push_back(item);
+        }
+    }
+
     /// How many entries wait.
     pub fn count(&self) -> usize {
         self.items.len()
@@ -282,7 +305,7 @@ impl DelayedZone {
     }
 
     /// What is to be remembered over a restart: of each entry the serial, when it was first seen, how long it has waited, and whether
-    /// it is ordered.
+    /// it is ordered; not who gave it.
     pub fn remembered(&self, now: Now) -> impl Iterator<Item = (Serial, Remembered)> {
         let waited = move |item: &DelayedItem| {
             let left = item.ends.saturating_duration_since(now.instant);
@@ -290,7 +313,7 @@ impl DelayedZone {
         };
         self.items.iter().map(move |item| {
             let is_ordered = self.ordered == Some(item.serial);
-            (item.serial, Remembered { seen: item.seen, waited: waited(item), is_ordered })
+            (item.serial, Remembered { seen: item.seen, waited: waited(item), is_ordered, primary: None })
         })
     }
 }

@@ -33,8 +33,10 @@ pub(super) struct Queue {
     versions: VecDeque<Version>,
     /// The version that was served when the first of them came.
     base: Serial,
-    /// Closed once the zone is forgotten: no step of it is served any more.
+    /// Closed once the zone, or one of its versions, is forgotten: no step of that time is served any more.
     gate: Arc<InstallGate>,
+    /// Whether nothing of it is served for a while.
+    is_paused: bool,
 }
 
 /// Versions that are to be served as one step.
@@ -51,14 +53,72 @@ pub(super) struct DueStep {
 }
 
 impl Queue {
-    /// Of a zone of which this version is served.
-    pub(super) fn new(rules: DelayRules, base: Serial) -> Self {
-        Self { machine: DelayedZone::new(rules), versions: VecDeque::new(), base, gate: Arc::default() }
+    /// Of a zone of which this version is served; its steps are served through that gate.
+    pub(super) fn new(rules: DelayRules, base: Serial, gate: Arc<InstallGate>) -> Self {
+        let (machine, versions) = (DelayedZone::new(rules), VecDeque::new());
+        Self { machine, versions, base, gate, is_paused: false }
     }
 
     /// Through which its steps are served.
     pub(super) fn gate(&self) -> Arc<InstallGate> {
         self.gate.clone()
+    }
+
+    /// No step that has begun is served any more, but for one that is passing the gate now, which is returned; the next ones have another.
+    fn end_steps(&mut self) -> Arc<InstallGate> {
+        let next = Arc::new(self.gate.next());
+        let gate = std::mem::replace(&mut self.gate, next);
+        gate.close();
+        gate
+    }
+
+    /// Nothing is served until it [goes on](Self::go_on), but for what is passing the gate that is returned.
+    pub(super) fn pause(&mut self) -> Arc<InstallGate> {
+        self.is_paused = true;
+        self.end_steps()
+    }
+
+    /// What was begun before the pause begins anew.
+    pub(super) fn go_on(&mut self) {
+        self.is_paused = false;
+        let count = self.machine.count();
+        let keys = self.versions.iter().map(|version| Some(version.has_other_keys)).take(count);
+        self.machine.retain(&keys.collect::<Vec<_>>());
+    }
+
+    /// Forgets the versions that none of these servers gave; whether there was one. What follows one of them is that to what was before it.
+    pub(super) fn keep_of(&mut self, primaries: &[SocketAddr], served: Option<&Zone>) -> bool {
+        if self.versions.iter().all(|version| primaries.contains(&version.primary)) {
+            return false;
+        }
+        self.end_steps();
+        let mut entries = Vec::with_capacity(self.versions.len());
+        let mut gone: Option<(Option<Owners>, Force)> = None;
+        for mut version in std::mem::take(&mut self.versions) {
+            if let Some((owners, force)) = gone.take() {
+                version.owners = union(owners, version.owners.as_ref());
+                version.force = version.force.max(force);
+            }
+            if primaries.contains(&version.primary) {
+                let before = self.versions.back().map(|it: &Version| &*it.zone).or(served);
+                version.has_other_keys = before.is_none_or(|before| has_other_keys(before, &version.zone));
+                entries.push(Some(version.has_other_keys));
+                self.versions.push_back(version);
+            } else {
+                entries.push(None);
+                gone = Some((version.owners, version.force));
+            }
+        }
+        self.machine.retain(&entries);
+        true
+    }
+
+    /// What is to be remembered of each version over a restart.
+    pub(super) fn remembered(&self, now: Now) -> Vec<(Serial, Remembered)> {
+        let versions = self.machine.remembered(now).zip(&self.versions);
+        let with_primary =
+            versions.map(|((serial, it), of)| (serial, Remembered { primary: Some(of.primary), ..it }));
+        with_primary.collect()
     }
 
     /// The newest version that waits.
@@ -77,7 +137,8 @@ impl Queue {
             (Insertion::Last, Some(last)) => {
                 let owners = union(last.owners.take(), version.owners.as_ref());
                 let force = last.force.max(version.force);
-                *last = Version { owners, force, ..version };
+                let has_other_keys = last.has_other_keys || version.has_other_keys;
+                *last = Version { owners, force, has_other_keys, ..version };
             }
             _ => self.versions.push_back(version),
         }
@@ -85,6 +146,9 @@ impl Queue {
 
     /// So many versions, the oldest first, are being served from now on.
     pub(super) fn begin(&mut self, name: &Name, count: usize, why: Why) -> Option<DueStep> {
+        if self.is_paused {
+            return None;
+        }
         let last = self.versions.get(count.checked_sub(1)?)?;
         let owners = self.versions.iter().take(count).map(|version| version.owners.as_ref());
         let mut all = Some(Owners::default());

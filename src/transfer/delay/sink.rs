@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +12,7 @@ use crate::publish::{Difference, Force};
 use crate::sys::pending::Pending;
 use crate::telemetry::locked;
 use crate::transfer::refresh::{Now, Saved};
-use crate::transfer::secondary::{Origin, Sink, SinkError};
+use crate::transfer::secondary::{InstallGate, Origin, Sink, SinkError};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Owners, Zone, ZoneFault};
 
@@ -41,6 +42,10 @@ pub(super) struct WaitingZones {
     /// Versions that waited before a restart and have not come again, and when that was read.
     remembered: Kept,
     read_at: Option<Instant>,
+    /// Of each zone that comes from primaries, which: a version that another one gave does not wait, also where it was on its way.
+    sources: BTreeMap<Name, Box<[SocketAddr]>>,
+    /// Of zones of which nothing waits any more, the gate that something may be passing still.
+    gates: BTreeMap<Name, Arc<InstallGate>>,
     /// Whether what is kept is another one than what there is.
     pub(super) is_unkept: bool,
 }
@@ -186,13 +191,18 @@ impl DelayedVersions {
         found.map(|(_, it)| Remembered { waited: it.waited + since, ..*it })
     }
 
-    fn push(&self, name: &Name, base: Serial, versions: Vec<Version>) {
+    fn push(&self, name: &Name, base: Serial, versions: Vec<Version>) -> Result<(), SinkError> {
         let now = now();
         let mut state = self.lock();
+        let is_other = |from: &[SocketAddr]| versions.iter().any(|version| !from.contains(&version.primary));
+        if state.sources.get(name).is_some_and(|from| is_other(from)) {
+            return Err(SinkError::Failed("who gave it is no primary of the zone any more".into()));
+        }
         // The versions that waited before a restart have come again, or newer ones in their place.
         state.remembered.remove(name);
         let rules = self.settings.rules;
-        let queue = state.zones.entry(name.clone()).or_insert_with(|| Queue::new(rules, base));
+        let gate = state.gates.remove(name).map_or_else(Arc::default, |gate| Arc::new(gate.next()));
+        let queue = state.zones.entry(name.clone()).or_insert_with(|| Queue::new(rules, base, gate));
         for version in versions {
             let serial = version.zone.serial();
             tracing::info!(zone = %name, %serial, served = %base, delay = ?rules.delay, "a version waits: this is a last-resort POP");
@@ -201,6 +211,27 @@ impl DelayedVersions {
         state.is_unkept = true;
         drop(state);
         self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Puts a version into service in the place of all that waits; that stays where the version is not served.
+    fn serve_instead(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
+        let name = zone.origin().clone();
+        let passing = self.lock().zones.get_mut(&name).map(Queue::pause);
+        if let Some(gate) = passing {
+            gate.close_and_wait();
+        }
+        let outcome = self.inner.whole(zone, origin);
+        match outcome {
+            Ok(()) => self.clear(&name),
+            Err(_) => {
+                if let Some(queue) = self.lock().zones.get_mut(&name) {
+                    queue.go_on();
+                }
+                self.changed.notify_one();
+            }
+        }
+        outcome
     }
 }
 
@@ -214,7 +245,7 @@ impl WaitingZones {
             it.1.waited += since;
         }
         let zones = self.zones.iter();
-        kept.extend(zones.map(|(name, queue)| (name.clone(), queue.machine.remembered(now).collect())));
+        kept.extend(zones.map(|(name, queue)| (name.clone(), queue.remembered(now))));
         kept
     }
 
@@ -235,20 +266,64 @@ impl Sink for DelayedVersions {
     }
 
     fn forget(&self, zone: &Name) {
-        let gate = self.lock().zones.get(zone).map(Queue::gate);
+        let gate = {
+            let mut state = self.lock();
+            if state.sources.get(zone).is_some_and(|from| !from.is_empty()) {
+                // It is here again, and what waits is of now.
+                return;
+            }
+            state.sources.remove(zone);
+            let before = state.gates.remove(zone);
+            state.zones.get(zone).map(Queue::gate).or(before)
+        };
         self.clear(zone);
         if let Some(gate) = gate {
             gate.close_and_wait();
         }
     }
 
+    fn only_from(&self, zone: &Name, primaries: &[SocketAddr]) -> bool {
+        let served = self.inner.served(zone);
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        state.sources.insert(zone.clone(), primaries.into());
+        let mut is_other_tip = false;
+        if let Some(queue) = state.zones.get_mut(zone) {
+            let tip = queue.tip().cloned();
+            if queue.keep_of(primaries, served.as_deref()) {
+                let is_tip = |now: &Arc<Zone>| tip.as_ref().is_some_and(|tip| Arc::ptr_eq(tip, now));
+                is_other_tip = !queue.tip().is_some_and(is_tip);
+                let (left, newest) = (queue.machine.count(), queue.machine.newest());
+                tracing::warn!(%zone, left, ?newest, "versions that waited are forgotten: who gave them is no primary of the zone any more");
+                state.is_unkept = true;
+                if left == 0
+                    && let Some(queue) = state.zones.remove(zone)
+                {
+                    state.gates.insert(zone.clone(), queue.gate());
+                }
+            }
+        }
+        if let Some(kept) = state.remembered.get_mut(zone) {
+            let before = kept.len();
+            // Of an older build it is not known who gave it.
+            let is_unknown_kept = !primaries.is_empty();
+            let stays = |primary: SocketAddr| primaries.contains(&primary);
+            kept.retain(|(_, it)| it.primary.map_or(is_unknown_kept, stays));
+            state.is_unkept |= kept.len() < before;
+            if kept.is_empty() {
+                state.remembered.remove(zone);
+            }
+        }
+        drop(guard);
+        self.changed.notify_one();
+        is_other_tip
+    }
+
     /// The first version of a zone is served at once, because nothing would be served without it, and so is one that an operator ordered.
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
         let Some(served) = self.inner.served(&name).filter(|_| origin.force != Force::Order) else {
-            self.inner.whole(zone, origin)?;
-            self.clear(&name);
-            return Ok(());
+            return self.serve_instead(zone, origin);
         };
         let before = self.tip(&name).unwrap_or_else(|| served.clone());
         let is_same =
@@ -264,8 +339,7 @@ impl Sink for DelayedVersions {
             owners: None,
             primary: origin.primary,
         };
-        self.push(&name, served.serial(), vec![version]);
-        Ok(())
+        self.push(&name, served.serial(), vec![version])
     }
 
     fn differences(
@@ -316,10 +390,7 @@ impl Sink for DelayedVersions {
                 before = at.clone();
             }
         }
-        if !versions.is_empty() {
-            self.push(name, served.serial(), versions);
-        }
-        Ok(())
+        if versions.is_empty() { Ok(()) } else { self.push(name, served.serial(), versions) }
     }
 
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {

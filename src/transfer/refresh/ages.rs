@@ -17,18 +17,20 @@ impl Refresh {
     pub fn save(&self, now: Now) -> Saved {
         let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
-        let checked = match (self.served, self.expires) {
-            (Some(soa), Some(expires)) if self.checked.is_some() => {
-                let left = expires.saturating_duration_since(now.instant);
-                let over = now.instant.saturating_duration_since(expires);
-                let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
-                Some(wall.saturating_sub(age.as_secs()))
-            }
-            _ => self.checked.map(unix_seconds),
+        let since = self.served.zip(self.expires).map(|(soa, expires)| {
+            let left = expires.saturating_duration_since(now.instant);
+            let over = now.instant.saturating_duration_since(expires);
+            let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
+            wall.saturating_sub(age.as_secs())
+        });
+        let (checked, unconfirmed_since) = match self.checked {
+            Some(checked) => (since.or_else(|| Some(unix_seconds(checked))), None),
+            None => (None, since),
         };
         let due = wall.saturating_add(wait.as_secs());
         Saved {
             checked,
+            unconfirmed_since,
             due,
             failures: self.failures,
             saved: wall,
@@ -47,8 +49,8 @@ impl Refresh {
     pub fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.
         let wall = unix_seconds(now.wall).max(saved.saved);
-        // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
-        let checked = saved.checked.unwrap_or(saved.saved);
+        // Without both, timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
+        let checked = saved.checked.or(saved.unconfirmed_since).unwrap_or(saved.saved);
         let age = Duration::from_secs(wall.saturating_sub(checked));
         let expire = self.expire_of(soa);
         self.expires = match expire.checked_sub(age) {

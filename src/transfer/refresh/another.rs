@@ -3,12 +3,19 @@
 
 use crate::wire::Serial;
 
-use super::Refresh;
 use super::asking::Asking;
 use super::status::Behind;
 use super::told::{Another, ToldSerials};
+use super::{Now, Refresh};
 
 impl Refresh {
+    /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
+    /// nothing to do with that one. They are asked at once.
+    pub fn set_listed_again(&mut self, now: Now) {
+        self.is_listed_again = self.served.is_some();
+        self.due = now.instant;
+    }
+
     /// A primary tells this serial. One that told a newer one, and has an older one than the served now, was put back, also where
     /// another primary has what is served.
     pub(super) fn note_told(&mut self, primary: usize, serial: Serial) {

@@ -8,6 +8,7 @@ use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::lineage::{BeforeTransfer, Comparison, DueComparison, Giver, Standing, TransferTurn};
+use super::refused::RefusedTransfer;
 use super::status::Phase;
 use super::{Action, Now, Refresh, Transferred};
 
@@ -108,6 +109,22 @@ impl Refresh {
         self.lineage.compare_soon();
     }
 
+    /// The version that is served now, where it is one that was refused when a primary gave it: somebody has accepted it.
+    pub(super) fn accepted(&self, served: Option<Soa>) -> Option<(Soa, RefusedTransfer)> {
+        let soa = served.filter(|_| !matches!(self.phase(), Phase::Transferring { .. }))?;
+        Some((soa, self.refused.given(soa.serial)?))
+    }
+
+    /// Versions that waited are forgotten, and this is served, as it was before they came: who has it is not known any more, and whose serial
+    /// went backwards was known beside another version.
+    pub fn fell_back(&mut self, now: Now, served: Option<Soa>) {
+        self.refused.clear();
+        self.serves(now, served);
+        self.lineage.served_otherwise();
+        self.seen.set_all_forked(false);
+        self.behind = None;
+    }
+
     /// What is served has changed, or is gone. The publisher may tell so before the transfer that brought it has ended.
     pub(super) fn note_served(&mut self, is_served: bool) {
         match (is_served, self.phase()) {
@@ -195,7 +212,8 @@ impl Refresh {
 
     /// What is kept over a restart of who has what is served, by the addresses of the primaries.
     pub fn kept_lineage(&self, addresses: &[SocketAddr]) -> Option<KeptLineage> {
-        let served = self.served?.serial;
+        self.served?;
+        let Some(served) = self.explained() else { return Some(KeptLineage::default()) };
         let giver = self.lineage.giver().and_then(|giver| {
             let primary = *addresses.get(giver.primary)?;
             Some(KeptGiver { primary, since: giver.since, until: served })

@@ -37,6 +37,11 @@ impl Refresh {
         self.failures > 0
     }
 
+    /// Whether a NOTIFY began what is under way.
+    pub fn is_hinted(&self) -> bool {
+        self.is_hinted
+    }
+
     /// Whether a version is served.
     pub fn is_served(&self) -> bool {
         self.served.is_some()

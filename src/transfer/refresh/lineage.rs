@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Serial;
 
-/// After a comparison that found the same content: a day, so that two primaries with many zones are not transferred from without end.
+/// After a comparison that found the same content, of whichever version: a day; it doubles from one of those to the next, up to eight days. So
+/// zones that change each day and whose primaries have agreed for long cost each of them one whole transfer in eight days.
 const SAME_AGAIN: Duration = Duration::from_secs(86_400);
+const MOST_SAME_AGAIN: Duration = Duration::from_secs(8 * 86_400);
 /// After one that found other content, or that failed: an hour, so that the alarm ends soon after the reason has, and a primary that
 /// refuses transfers is not asked all the time.
 const OTHER_AGAIN: Duration = Duration::from_secs(3600);
 /// The same after one without a result: it doubles from one of those to the next, up to a day. So a zone that always changes meanwhile, and a
-/// primary that always refuses, cost little.
+/// primary that always refuses, cost little. Of a zone that is too large it is as after one that found the same.
 const MOST_AGAIN: Duration = Duration::from_secs(86_400);
 /// The same where another version is served since then, which may have ended it; and after a version that changed meanwhile.
 const CHANGED_AGAIN: Duration = Duration::from_secs(60);
@@ -115,6 +117,8 @@ pub(super) struct Lineage {
     compare_at: Vec<Instant>,
     /// How many comparisons of each in a row had no result.
     fruitless: Vec<u32>,
+    /// How many of each in a row have found the same content.
+    agreed: Vec<u32>,
     /// A time that is over.
     began: Instant,
 }
@@ -127,6 +131,7 @@ impl Lineage {
             version: 0,
             compare_at: vec![now; primaries],
             fruitless: vec![0; primaries],
+            agreed: vec![0; primaries],
             began: now,
         }
     }
@@ -222,7 +227,7 @@ impl Lineage {
             self.standings.iter().zip(&mut self.compare_at).zip(&self.fruitless)
         {
             if matches!(standing, Standing::Other(_)) {
-                *at = (*at).min(now + doubled(CHANGED_AGAIN, *fruitless));
+                *at = (*at).min(now + doubled(CHANGED_AGAIN, *fruitless, MOST_AGAIN));
             }
         }
     }
@@ -262,14 +267,15 @@ impl Lineage {
     pub(super) fn compared(&mut self, of: DueComparison, found: Comparison, now: Instant) {
         let DueComparison { primary, serial, .. } = of;
         let found = if of.version == self.version { found } else { Comparison::Moved };
-        let fruitless = self.fruitless.get(primary).copied().unwrap_or(0);
-        let has_result = !matches!(found, Comparison::Moved | Comparison::Failed);
+        let count = |counts: &[u32]| counts.get(primary).copied().unwrap_or(0);
+        let (fruitless, agreed) = (count(&self.fruitless), count(&self.agreed));
+        let has_result = !matches!(found, Comparison::Moved | Comparison::Failed | Comparison::TooLarge);
         let again = match found {
             Comparison::Same => {
                 self.set(primary, Standing::Same);
                 self.believe_none();
                 self.giver.get_or_insert(Giver { primary, since: serial });
-                SAME_AGAIN
+                doubled(SAME_AGAIN, agreed, MOST_SAME_AGAIN)
             }
             Comparison::Other | Comparison::NobodyHas => {
                 self.set(primary, Standing::Other(serial));
@@ -281,15 +287,18 @@ impl Lineage {
                 }
                 OTHER_AGAIN
             }
-            Comparison::Moved => doubled(CHANGED_AGAIN, fruitless),
-            Comparison::Failed => doubled(OTHER_AGAIN, fruitless),
-            Comparison::TooLarge => MOST_AGAIN,
+            Comparison::Moved => doubled(CHANGED_AGAIN, fruitless, MOST_AGAIN),
+            Comparison::Failed => doubled(OTHER_AGAIN, fruitless, MOST_AGAIN),
+            Comparison::TooLarge => doubled(SAME_AGAIN, fruitless, MOST_SAME_AGAIN),
         };
         if let Some(at) = self.compare_at.get_mut(primary) {
             *at = now + again;
         }
         if let Some(fruitless) = self.fruitless.get_mut(primary) {
             *fruitless = if has_result { 0 } else { fruitless.saturating_add(1) };
+        }
+        if let Some(agreed) = self.agreed.get_mut(primary).filter(|_| has_result) {
+            *agreed = if found == Comparison::Same { agreed.saturating_add(1) } else { 0 };
         }
     }
 
@@ -312,6 +321,7 @@ impl Lineage {
     pub(super) fn compare_soon(&mut self) {
         self.compare_at.fill(self.began);
         self.fruitless.fill(0);
+        self.agreed.fill(0);
     }
 
     /// Two that have other content under one serial. Where each of them has other content than is served, it is only what is served that differs.
@@ -353,7 +363,7 @@ impl Lineage {
     }
 }
 
-/// A pause after so many that had no result before.
-fn doubled(pause: Duration, fruitless: u32) -> Duration {
-    pause.saturating_mul(1 << fruitless.min(16)).min(MOST_AGAIN)
+/// A pause after so many of the same kind before.
+fn doubled(pause: Duration, before: u32, most: Duration) -> Duration {
+    pause.saturating_mul(1 << before.min(16)).min(most)
 }

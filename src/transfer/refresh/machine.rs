@@ -9,7 +9,7 @@ use crate::wire::Serial;
 use super::again::Again;
 use super::asking::{Asking, RoundResult};
 use super::lineage::{BeforeTransfer, Lineage};
-use super::refused::RefusedVersions;
+use super::refused::{RefusedTransfer, RefusedVersions};
 use super::settings::Bounds;
 use super::status::{Behind, Phase};
 use super::told::{Another, ToldSerials};
@@ -48,7 +48,7 @@ pub struct Refresh {
     /// Whether a transfer of this round was not begun: then an order stays one.
     is_put_off: bool,
     /// Whether a NOTIFY began what is under way.
-    is_hinted: bool,
+    pub(super) is_hinted: bool,
     /// Whether that NOTIFY says that there is a newer version.
     is_newer_told: bool,
     /// Whether the last NOTIFY with a serial was false: until a version comes again, primaries are asked before a transfer begins.
@@ -124,18 +124,6 @@ impl Refresh {
         refresh
     }
 
-    /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
-    /// nothing to do with that one. They are asked at once.
-    pub fn set_listed_again(&mut self, now: Now) {
-        self.is_listed_again = self.served.is_some();
-        self.due = now.instant;
-    }
-
-    /// Whether a NOTIFY began what is under way.
-    pub fn is_hinted(&self) -> bool {
-        self.is_hinted
-    }
-
     /// When [`Refresh::wake`] is due; `None` while something is under way whose result will come.
     pub fn due(&self) -> Option<Instant> {
         match &self.step {
@@ -159,6 +147,14 @@ impl Refresh {
             Step::Transferring { primary, from, .. } => {
                 Phase::Transferring { primary: *primary, whole: from.is_none() }
             }
+        }
+    }
+
+    /// The version of which it is known who has it: while a transfer goes on that may have brought what is served, the one before.
+    pub(super) fn explained(&self) -> Option<Serial> {
+        match &self.step {
+            Step::Transferring { before, .. } if self.is_unexplained => before.serial,
+            _ => self.served.map(|soa| soa.serial),
         }
     }
 
@@ -286,9 +282,11 @@ impl Refresh {
                 self.is_answered = true;
                 self.next(now, others)
             }
-            Transferred::Refused(serial) => {
+            Transferred::Refused(serial) | Transferred::NoZone(serial) => {
                 self.seen.note(primary, serial);
-                self.refused.add(serial, self.seen.count(), now.wall);
+                let by = RefusedTransfer { primary, whole: from.is_none(), before };
+                let by = Some(by).filter(|_| matches!(end, Transferred::Refused(_)));
+                self.refused.add((serial, by), self.seen.count(), now.wall);
                 self.is_answered = true;
                 let others = others.map(|others| self.without_refused(others));
                 self.next(now, others)
@@ -298,12 +296,18 @@ impl Refresh {
 
     /// What is served has changed by another way than a transfer, or is gone.
     pub fn serves(&mut self, now: Now, served: Option<Soa>) {
+        let accepted = self.accepted(served);
         self.served = served;
         // What was refused, or behind, was so beside another version; but for what is proven of the primaries.
         self.refused.clear();
         self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
         self.waits_since = None;
-        self.note_served(served.is_some());
+        match accepted {
+            Some((soa, RefusedTransfer { primary, whole, before })) => {
+                self.note_given(now, (primary, whole, before), soa);
+            }
+            None => self.note_served(served.is_some()),
+        }
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
             None => None,

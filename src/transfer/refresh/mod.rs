@@ -32,6 +32,9 @@
 //! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
 //! ([`Refresh::status`]); it never takes a zone out of service.
 
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_accepted.rs"]
+mod accepted_tests;
 mod again;
 mod ages;
 mod another;
@@ -118,6 +121,8 @@ pub enum Transferred {
     NotBegun,
     /// The publisher refuses the version with this serial.
     Refused(Serial),
+    /// What came under this serial is no zone: it is refused, and there is nothing that somebody could accept.
+    NoZone(Serial),
     /// It came, and could not be put into service, which is no fault of the primary.
     NotKept,
 }

@@ -57,6 +57,7 @@ impl Coordinator {
                 self.awaited.add_member(name.clone());
             }
             let of = (self.settings.bounds, self.next_generation());
+            self.forget_waiting_of_others(&zone);
             match self.zones.get_mut(&name) {
                 Some(entry) => {
                     match entry.change(zone, &HashSet::new(), of, now()) {
@@ -100,6 +101,8 @@ impl Coordinator {
         self.jobs.forget(gone);
         for zone in gone {
             if let Some(entry) = self.zones.remove(zone) {
+                // Another one of the name may come before what passes the gate has passed.
+                self.sink.only_from(zone, &[]);
                 // Its data may come back, and is as old then as it is.
                 if let Some(saved) = entry.save(now()) {
                     self.make_room_for_timers(MOST_SAVED);
@@ -150,15 +153,7 @@ mod tests {
     #[test]
     fn the_timers_of_the_zones_that_went_first_make_room() {
         let name = |zone: u64| format!("z{zone}.").parse::<Name>().unwrap();
-        let timers = |saved| Saved {
-            checked: None,
-            due: 0,
-            failures: 0,
-            saved,
-            diverged: None,
-            forked: None,
-            lineage: None,
-        };
+        let timers = |saved| Saved { saved, ..Saved::default() };
         let saved: HashMap<Name, Saved> = (1..=4).map(|zone| (name(zone), timers(10 - zone))).collect();
         // The first one is in service, and of the last one nothing is known.
         let kept_aside: HashSet<Name> = (2..=5).map(name).collect();

@@ -32,6 +32,12 @@ pub trait Sink: Send + Sync + 'static {
     /// Nothing that waits of a zone goes into service when this returns: the zone goes, or begins anew.
     fn forget(&self, _zone: &Name) {}
 
+    /// From now on versions of this zone that these servers gave wait, and no others: what waits of others is forgotten, but for what is
+    /// being put into service at this moment. Whether another version is the newest here because of that. Never blocks.
+    fn only_from(&self, _zone: &Name, _primaries: &[SocketAddr]) -> bool {
+        false
+    }
+
     /// Takes a whole version; in service when this returns, or kept until its time has come.
     ///
     /// # Errors

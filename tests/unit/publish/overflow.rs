@@ -12,12 +12,12 @@ use crate::telemetry::pulse::Pulse;
 use crate::test_support::skip::skip;
 use crate::zone::Published;
 
-const ZONE: &str = "@ 60 IN SOA ns.example. host.example. 1 1 1 1 1\n@ 60 IN NS ns.example.\n";
+pub(super) const ZONE: &str = "@ 60 IN SOA ns.example. host.example. 1 1 1 1 1\n@ 60 IN NS ns.example.\n";
 /// The kernel's default; with a much longer queue the test would take long.
 const MOST_EVENTS: usize = 65_536;
 
 /// Goes on until the look that goes on is over.
-async fn end_of_look(core: &mut Core, wake: &Notify) {
+pub(super) async fn end_of_look(core: &mut Core, wake: &Notify) {
     let end = async {
         while core.looks.round.is_some() {
             wake.notified().await;

@@ -126,8 +126,7 @@ pub(super) fn settings(address: SocketAddr, keys: Option<Keys>) -> SecondarySett
 /// Timers of a build that kept nothing of who gave the version: the primary is believed to have it. It expired long ago, so that the primary is
 /// asked at once.
 fn believed() -> SecondaryContext {
-    let (checked, diverged, forked, lineage) = (Some(1), None, None, None);
-    let saved = Saved { checked, due: 2, failures: 0, saved: 2, diverged, forked, lineage };
+    let saved = Saved { checked: Some(1), due: 2, saved: 2, ..Saved::default() };
     SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() }
 }
 

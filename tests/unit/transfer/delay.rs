@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::kept::{self, Kept};
 use super::machine::MAX_ZONE_ENTRIES;
-use super::queue::Queue;
+use super::queue::{Queue, Version};
 use super::*;
 use crate::publish::{Difference, Force};
 use crate::transfer::hub::{self, By, Hub, a, difference, name, record};
@@ -18,6 +18,8 @@ use Expect::{Again, Busy, Due, ForGood, Gone, Until};
 
 #[path = "delay_orders.rs"]
 mod orders;
+#[path = "delay_primaries.rs"]
+mod primaries;
 
 const DELAY: u64 = 3200;
 const KEY_DELAY: u64 = 120;
@@ -83,7 +85,7 @@ fn run(title: &str, rows: &[(u64, Event, Expect)]) -> DelayedZone {
             Keys(serial) => drop(zone.arrived(Serial(serial), true, None, now)),
             Remembers(serial, waited) => {
                 let seen = now.wall - seconds(waited);
-                let it = Remembered { seen, waited: seconds(waited), is_ordered: false };
+                let it = Remembered { seen, waited: seconds(waited), is_ordered: false, primary: None };
                 zone.arrived(Serial(serial), false, Some(it), now);
             }
             Held(is_held) => {
@@ -289,41 +291,6 @@ fn what_waited_before_a_restart_waits_for_the_rest() {
     run("long ago", &[(0, Remembers(2, 10_000), Due(1, Why::Delay))]);
 }
 
-#[test]
-fn how_long_versions_have_waited_is_kept_and_a_clock_that_jumps_ends_no_delay() {
-    let directory = tempfile::tempdir().unwrap();
-    let (directory, then) = (directory.path(), UNIX_EPOCH + seconds(1_000_000));
-    assert_eq!(kept::read(directory, then).unwrap(), Kept::new());
-    let name: Name = "a\\032b.example.".parse().unwrap();
-    let version = |waited| {
-        (Serial(7), Remembered { seen: then - seconds(50), waited: seconds(waited), is_ordered: true })
-    };
-    let kept: Kept = [(name.clone(), vec![version(50)])].into();
-    kept::write(directory, &kept, then).unwrap();
-    let table = [
-        // A restart; a long stop; the clock is set a year ahead; it went backwards.
-        (then + seconds(5), 55),
-        (then + seconds(600), 650),
-        (then + seconds(100_000), 650),
-        (then + seconds(31_536_000), 650),
-        (then - seconds(31_536_000 / 100), 50),
-    ];
-    for (now, waited) in table {
-        assert_eq!(kept::read(directory, now).unwrap()[&name], [version(waited)], "{now:?}");
-    }
-    let file = directory.join("waiting-versions");
-    // Lines that cannot be read, and a number that no delay has.
-    let text = format!("anyns-waiting 1 1000000\nnonsense\na. 1 2\na. 1 999000 {}\n", u64::MAX);
-    std::fs::write(&file, text).unwrap();
-    let found = kept::read(directory, then).unwrap();
-    assert_eq!(found.values().flatten().count(), 1);
-    assert_eq!(found.values().flatten().next().unwrap().1.waited, DelayRules::LONGEST);
-    for text in ["anyns-waiting 2 1000000\n", "", "anyns-waiting 1 x\n"] {
-        std::fs::write(&file, text).unwrap();
-        assert!(kept::read(directory, then).is_err(), "{text:?}");
-    }
-}
-
 /// A version with address records at these names, and these keys.
 fn zone(serial: u32, owners: &[&str], keys: &[u8]) -> Zone {
     let key = |it: &u8| record("example.", RecordType::DNSKEY, &[1, 0, 3, 13, *it, *it]);
@@ -450,7 +417,10 @@ fn after_a_restart_the_versions_that_come_again_wait_for_the_rest() {
     let (hub, _served) = Hub::new();
     hub.put(zone(1, &[], &[]));
     let wait = |serial, waited| {
-        (Serial(serial), Remembered { seen: SystemTime::now(), waited: seconds(waited), is_ordered: false })
+        (
+            Serial(serial),
+            Remembered { seen: SystemTime::now(), waited: seconds(waited), is_ordered: false, primary: None },
+        )
     };
     let before: Kept = [(name("example."), vec![wait(2, DELAY), wait(4, 10)])].into();
     kept::write(directory.path(), &before, SystemTime::now()).unwrap();

@@ -288,6 +288,40 @@ fn a_version_expires_when_nobody_confirms_it_and_a_restart_does_not_make_it_youn
 }
 
 #[test]
+fn a_version_that_no_primary_ever_confirmed_expires_by_the_time_since_it_counts_also_over_restarts() {
+    let now = start();
+    let mut it = refresh(1, Some(5), now);
+    let mut at = now;
+    for round in 1..=5 {
+        at = later(now, f64::from(round) * 2_000.0);
+        assert_eq!(it.is_expired(at), round == 5, "{round}");
+        it.wake(at);
+        it.answered(at, 0, None);
+        // What is kept at each failure is not kept from then on.
+        let saved = it.save(at);
+        assert_eq!((saved.checked, saved.unconfirmed_since), (None, Some(1_800_000_000)), "{round}");
+        it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), at, fastrand::Rng::new());
+        assert_eq!((it.is_expired(at), it.status(at).checked), (round == 5, None), "{round}");
+    }
+    // A clock that went back makes nothing younger.
+    let saved = it.save(at);
+    let back = Now { wall: SystemTime::UNIX_EPOCH, ..at };
+    let restored =
+        |saved, now| Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), now, fastrand::Rng::new());
+    assert!(restored(saved, back).is_expired(back));
+    // What a build kept that did not know of it counts from when it was kept.
+    let older = Saved { unconfirmed_since: None, ..saved };
+    let it = restored(older, at);
+    assert!(!it.is_expired(later(at, 9_999.0)) && it.is_expired(later(at, 10_000.0)));
+    // Once a primary has confirmed it, that counts.
+    let mut it = restored(saved, at);
+    it.wake(at);
+    it.answered(at, 0, Some(soa(5)));
+    assert_eq!((it.save(at).checked, it.save(at).unconfirmed_since), (Some(1_800_010_000), None));
+    assert!(!it.is_expired(at));
+}
+
+#[test]
 fn a_version_is_stale_once_refresh_is_over_and_nobody_was_reached() {
     let now = start();
     let mut it = refresh(1, Some(5), now);

@@ -139,8 +139,10 @@ fn comparisons_without_a_result_become_seldom() {
         assert_eq!(seconds(&it, now), first);
     }
     let mut it = given(now);
-    it.compared(it.comparison().unwrap(), Comparison::TooLarge, now);
-    assert_eq!(seconds(&it, now), 86_400.0);
+    for days in [1.0, 2.0, 4.0, 8.0, 8.0] {
+        it.compared(it.comparison().unwrap(), Comparison::TooLarge, now);
+        assert_eq!(seconds(&it, now), days * 86_400.0);
+    }
     // Each new version has one with other content compared soon, but not where that never has a result.
     let mut it = compared(now, Comparison::Other);
     for _ in 0..20 {
@@ -151,6 +153,49 @@ fn comparisons_without_a_result_become_seldom() {
     it.notified(Some(1), None);
     it.answered(now, 1, Some(soa(6)));
     assert_eq!(seconds(&it, now), 86_400.0);
+}
+
+/// Zones that change each day are compared each day at first, and seldom once their primaries have agreed for long.
+#[test]
+fn primaries_that_agree_for_long_are_compared_seldom() {
+    let mut now = start();
+    let mut it = given(now);
+    let mut serial = 5;
+    let mut next_version = move |it: &mut Refresh, now: Now| {
+        serial += 1;
+        assert_eq!(it.notified(Some(0), Some(Serial(serial))), ixfr(0, serial - 1));
+        it.transferred(now, Transferred::Served(soa(serial)));
+        it.notified(Some(1), None);
+        assert_eq!(it.answered(now, 1, Some(soa(serial))), None);
+    };
+    for days in [1.0, 2.0, 4.0, 8.0, 8.0] {
+        it.compared(it.comparison().unwrap(), Comparison::Same, now);
+        next_version(&mut it, now);
+        assert_eq!(seconds(&it, now), days * 86_400.0);
+        // One that comes meanwhile makes it neither sooner nor later.
+        next_version(&mut it, later(now, HOUR));
+        assert_eq!(seconds(&it, now), days * 86_400.0);
+        now = later(now, days * 86_400.0);
+    }
+    // An order, other content, and other primaries have it begin anew.
+    let again = |it: &mut Refresh| {
+        let mut next_version = next_version;
+        it.compared(it.comparison().unwrap(), Comparison::Same, now);
+        next_version(it, now);
+        seconds(it, now)
+    };
+    let mut ordered = it.clone();
+    ordered.ordered(Order::Refresh);
+    let told = ordered.status(now).serial.unwrap().0;
+    ordered.answered(now, 0, Some(soa(told)));
+    ordered.answered(now, 1, Some(soa(told)));
+    assert_eq!(again(&mut ordered), 86_400.0);
+    let mut other = it.clone();
+    other.compared(other.comparison().unwrap(), Comparison::Other, now);
+    assert_eq!(again(&mut other), 86_400.0);
+    // One that had no result does not.
+    it.compared(it.comparison().unwrap(), Comparison::Moved, now);
+    assert_eq!(again(&mut it), 8.0 * 86_400.0);
 }
 
 #[test]

@@ -336,15 +336,8 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     pop.put(zone(5, [a("a.example.", 1)]));
     // Checked three hours ago, and EXPIRE is less.
     let now = unix_now();
-    let saved = Saved {
-        checked: Some(now - 11_000),
-        due: now,
-        failures: 3,
-        saved: now - 1,
-        diverged: None,
-        forked: None,
-        lineage: None,
-    };
+    let saved =
+        Saved { checked: Some(now - 11_000), due: now, failures: 3, saved: now - 1, ..Saved::default() };
     let context =
         SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
     let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();
@@ -364,16 +357,8 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
 fn a_kept_version_that_comes_into_service_late_is_as_old_as_its_timers_say() {
     let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
     let (now, soa) = (coordinator::now(), coordinator::entry::soa_of(&zone(5, [a("a.example.", 1)])));
-    let (at, diverged, forked) = (unix_now(), None, None);
-    let saved = Saved {
-        checked: Some(at - 11_000),
-        due: at,
-        failures: 3,
-        saved: at - 1,
-        diverged,
-        forked,
-        lineage: None,
-    };
+    let at = unix_now();
+    let saved = Saved { checked: Some(at - 11_000), due: at, failures: 3, saved: at - 1, ..Saved::default() };
     let is_expired = |saved: Option<Saved>| {
         let zone = settings(closed).zones.remove(0);
         let mut entry = coordinator::entry::ZoneEntry::new(zone, 1);
@@ -396,8 +381,7 @@ fn a_zone_that_comes_back_is_as_old_as_it_was() {
     pop.put(zone(5, [a("a.example.", 1)]));
     let now = unix_now();
     let (checked, due) = (Some(now - 11_000), now);
-    let saved =
-        Saved { checked, due, failures: 3, saved: now - 1, diverged: None, forked: None, lineage: None };
+    let saved = Saved { checked, due, failures: 3, saved: now - 1, ..Saved::default() };
     let context =
         SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
     let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();

@@ -79,7 +79,24 @@ fn word(state: CanaryState) -> &'static str {
 
 /// What an operator must know.
 pub(in crate::daemon) fn alarms(facts: &CanaryFacts) -> Vec<OtherAlarm> {
-    facts.groups.iter().flat_map(of_group).collect()
+    let uncovered = facts.uncovered.iter().map(|(count, first)| OtherAlarm {
+        kind: "canary: halted zones that no group covers".to_owned(),
+        cause: Cause::Rest,
+        message: one_line(&format!(
+            "{}: halted, but no [[canary]] covers it any more, so all secondaries get its newest version; put it back into `zones` of a \
+             [[canary]] and halt it again, or end this alarm: anyns zone release {first}",
+            zones_text(*count, first)
+        )),
+    });
+    uncovered.chain(facts.groups.iter().flat_map(of_group)).collect()
+}
+
+/// So many zones, of which this is the first.
+fn zones_text(count: usize, first: &Name) -> String {
+    match count {
+        1 => format!("zone {first}"),
+        _ => format!("{count} zones, the first is {first}"),
+    }
 }
 
 fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
@@ -89,16 +106,12 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         cause: Cause::Rest,
         message: one_line(&message),
     };
-    let zones = |count: usize, first: &Name| match count {
-        1 => format!("zone {first}"),
-        _ => format!("{count} zones, the first is {first}"),
-    };
     let [_, _, overdue, halted] = fact.counts;
     let overdue = fact.first_overdue.as_ref().map(|first| {
         let message = format!(
             "canary {name}: {}: the group does not prove the newest version for longer than it should take, so the others wait; `anyns zone \
              status {first}` tells who lacks it, `anyns zone release {first}` releases it",
-            zones(overdue, first)
+            zones_text(overdue, first)
         );
         alarm("overdue", message)
     });
@@ -106,7 +119,7 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         let message = format!(
             "canary {name}: {}: the released version is not in the history any more, so the others get none and keep what they have; \
              `anyns zone release {first}` gives them the newest",
-            zones(fact.withheld, first)
+            zones_text(fact.withheld, first)
         );
         alarm("withheld", message)
     });
@@ -119,14 +132,14 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         let message = format!(
             "canary {name}: {}: a canary became unhealthy, so the others wait: {why}; look at the canaries, and then `anyns zone release {first}` \
              gives all secondaries the newest version",
-            zones(fact.stopped, first)
+            zones_text(fact.stopped, first)
         );
         alarm("stopped", message)
     });
     let halted = fact.first_halted.as_ref().map(|first| {
         let message = format!(
             "canary {name}: {}: halted by order, so that no newer version goes to the others; `anyns zone release {first}` ends that",
-            zones(halted - fact.stopped.min(halted), first)
+            zones_text(halted - fact.stopped.min(halted), first)
         );
         alarm("halted", message)
     });

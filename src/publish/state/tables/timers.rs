@@ -1,8 +1,9 @@
-//! When secondary zones were checked, and who has what is served, over restarts: the tables `timers` and `lineages` of the database.
+//! When secondary zones were checked, and who has what is served, over restarts: the tables `timers`, `lineages` and `unconfirmed` of the
+//! database.
 //!
-//! A build that does not know the second table leaves it as it is and writes the first one. So each value of the second one has the time of
-//! the value of the first one that was written with it, and counts whole beside that alone; beside another one it tells only who had other
-//! content. It is no part of that value, because older builds take any four octets behind what they know for a serial.
+//! A build that does not know the others leaves them as they are and writes the first one. So each value of the others has the time of
+//! the value of the first one that was written with it, and counts whole beside that alone; beside another one a lineage tells only who had
+//! other content. They are no part of that value, because older builds take any four octets behind what they know for a serial.
 //!
 //! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
 //! that cannot be read is passed over: such a zone asks its primaries at once, and nobody is known to have what is served of it.
@@ -21,12 +22,17 @@ use crate::wire::{Name, Serial};
 const TIMERS: ZoneTable = ZoneTable::new("timers");
 /// The same.
 const LINEAGES: ZoneTable = ZoneTable::new("lineages");
+/// The same, of zones that no primary has ever confirmed.
+const UNCONFIRMED: ZoneTable = ZoneTable::new("unconfirmed");
 
 /// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ZoneTimers {
     /// When a primary last said that what is served is the newest, in seconds since 1970; `None` if none ever did.
     pub checked: Option<u64>,
+    /// Where none ever did: since when what is served counts as unconfirmed, in seconds since 1970; `None` if a build has kept this that did
+    /// not know it.
+    pub unconfirmed_since: Option<u64>,
     /// When the zone was to ask next, in seconds since 1970.
     pub due: u64,
     /// How many attempts in a row had failed.
@@ -157,7 +163,8 @@ impl ZoneTimers {
         let (failures, saved) = (fields.u32()?, fields.u64()?);
         // An older build has written nothing here.
         let diverged = if fields.0.is_empty() { None } else { fields.maybe(KeptDivergence::read)? };
-        Some(Self { checked, due, failures, saved, diverged, forked: fields.u32(), lineage: None })
+        let (unconfirmed_since, forked, lineage) = (None, fields.u32(), None);
+        Some(Self { checked, unconfirmed_since, due, failures, saved, diverged, forked, lineage })
     }
 }
 
@@ -181,6 +188,16 @@ pub(in crate::publish) fn read_all(
             });
         }
     }
+    let read_since = |octets: &[u8]| {
+        let mut fields = Fields(octets);
+        Some((fields.u64()?, fields.u64()?))
+    };
+    let unconfirmed: HashMap<Name, (u64, u64)> = zone_table::read_all(from, UNCONFIRMED, read_since)?;
+    for (zone, (saved, since)) in unconfirmed {
+        if let Some(timers) = all.get_mut(&zone).filter(|timers| timers.saved == saved) {
+            timers.unconfirmed_since = Some(since);
+        }
+    }
     Ok(all)
 }
 
@@ -191,9 +208,15 @@ pub(in crate::publish) fn write<'z>(
 ) -> Result<(), DatabaseError> {
     let lineage = |timers: ZoneTimers| timers.lineage.map(|lineage| lineage.octets(timers.saved));
     let lineages = timers.clone().into_iter().map(|(zone, timers)| (zone, timers.and_then(lineage)));
+    let since = |timers: ZoneTimers| {
+        let since = timers.unconfirmed_since.filter(|_| timers.checked.is_none())?;
+        Some([timers.saved, since].map(u64::to_be_bytes).concat())
+    };
+    let unconfirmed = timers.clone().into_iter().map(|(zone, timers)| (zone, timers.and_then(since)));
     let values = timers.into_iter().map(|(zone, timers)| (zone, timers.map(ZoneTimers::octets)));
     zone_table::write(transaction, TIMERS, values)?;
-    zone_table::write(transaction, LINEAGES, lineages)
+    zone_table::write(transaction, LINEAGES, lineages)?;
+    zone_table::write(transaction, UNCONFIRMED, unconfirmed)
 }
 
 #[cfg(test)]
@@ -217,12 +240,23 @@ mod tests {
                 giver: Some(KeptGiver { primary, since: Serial(7), until: Serial(9) }),
                 other: Some(KeptStanding { primary, is_same: false, serial: Serial(8) }),
             });
-            ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX, diverged, forked, lineage }
+            let unconfirmed_since = if checked.is_none() { Some(2) } else { None };
+            let (due, failures, saved) = (5, 7, u64::MAX);
+            ZoneTimers { checked, unconfirmed_since, due, failures, saved, diverged, forked, lineage }
         };
         let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
         database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();
         let expected = HashMap::from([(one.clone(), timers(Some(3))), (other.clone(), timers(None))]);
         assert_eq!(database.read(read_all).unwrap(), expected);
+        // Since when nobody has confirmed it counts beside the timers that were written with it.
+        let older = ZoneTimers { saved: 4, ..timers(None) };
+        let write_older =
+            |to: &WriteTransaction| zone_table::write(to, TIMERS, [(&other, Some(older.octets()))]);
+        database.write(write_older).unwrap();
+        let expected = ZoneTimers { unconfirmed_since: None, ..older };
+        assert_eq!(database.read(read_all).unwrap()[&other], expected);
+        database.write(|to| write(to, [(&other, &Some(timers(Some(3))))])).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&other], timers(Some(3)));
         database.write(|to| write(to, [(&other, &None)])).unwrap();
         assert_eq!(database.read(read_all).unwrap().len(), 1);
         // What a build wrote that knew nothing of divergences, and what such a build reads of ours.

@@ -206,6 +206,7 @@ impl Core {
         }
         self.keeping.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
         self.board.forget(zone);
+        self.refuse_waiting(zone);
         self.release(zone);
         let gone = self.zones.remove(zone).unwrap_or_default();
         let included_in = gone.includes_in;
@@ -224,6 +225,20 @@ impl Core {
         self.has_left(included_in);
         tracing::info!(%zone, "removed by command");
         Ok(())
+    }
+
+    /// What was offered of a zone that goes and waited for the end of a check is nothing to another zone of the name.
+    fn refuse_waiting(&mut self, name: &Name) {
+        for offered in self.board.take_waiting(name) {
+            let zone = name.clone();
+            // Who offered it may be gone.
+            match offered {
+                Offered::Differences(it) => drop(it.reply.send(Err(ApplyError::NotServed { zone }))),
+                Offered::Whole(it) => drop(it.reply.send(Err(OfferError::NotConfigured { zone }))),
+                Offered::Refused(_, reply) => drop(reply.send(Err(AcceptError::NoSuchZone { zone }))),
+                Offered::Withdrawn => {}
+            }
+        }
     }
 
     /// The serial with which the version that was forced is served: under `bump` it may be another one than its own.

@@ -84,6 +84,7 @@ impl Coordinator {
         let (mut elsewhere, mut otherwise) = (BTreeSet::new(), self.members_with(&keys));
         for zone in &settings.zones {
             let of = (settings.bounds, self.next_generation());
+            self.forget_waiting_of_others(zone);
             let Some(entry) = self.zones.get_mut(&zone.name) else { continue };
             match entry.change(zone.clone(), &keys, of, now) {
                 PrimariesDiffer::Not => {}
@@ -111,6 +112,17 @@ impl Coordinator {
         let in_use = self.zones.values().flat_map(|entry| entry.settings.addresses()).collect();
         self.jobs.forget_other_peers(&in_use);
         self.comparisons.forget_other_peers(&in_use);
+    }
+
+    /// A zone is to have these primaries: what waits of others goes, so that what is known as served is served.
+    pub(in crate::transfer::secondary) fn forget_waiting_of_others(&mut self, zone: &SecondaryZone) {
+        let Some(entry) = self.zones.get_mut(&zone.name) else { return };
+        if entry.settings.addresses() != zone.addresses()
+            && self.sink.only_from(&zone.name, &zone.addresses())
+        {
+            let served = self.sink.served(&zone.name).as_deref().and_then(soa_of);
+            entry.fell_back(now(), served);
+        }
     }
 
     /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.
@@ -154,6 +166,8 @@ impl Coordinator {
         let name = zone.name.clone();
         let generation = self.next_generation();
         let is_listed_again = self.kept_aside.remove(&name);
+        // Also of what waited before a restart.
+        self.sink.only_from(&name, &zone.addresses());
         let mut entry = ZoneEntry::new(zone, generation);
         entry.is_listed_again = is_listed_again;
         self.zones.insert(name.clone(), entry);

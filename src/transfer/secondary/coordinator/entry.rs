@@ -196,6 +196,13 @@ impl ZoneEntry {
         }
     }
 
+    /// Versions that waited are forgotten, and this is what is served.
+    pub(in crate::transfer::secondary) fn fell_back(&mut self, now: Now, served: Option<Soa>) {
+        if let Some(refresh) = &mut self.refresh {
+            refresh.fell_back(now, served);
+        }
+    }
+
     /// Whether a primary has given or confirmed what is served.
     pub(in crate::transfer::secondary) fn is_confirmed(&self, now: Now) -> bool {
         self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())

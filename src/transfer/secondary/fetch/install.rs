@@ -182,7 +182,8 @@ impl Installing {
 fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
     match error {
         FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(..)) => Transferred::AskWhole,
-        FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
+        FetchError::Sink(SinkError::Refused(_)) => Transferred::Refused(soa.serial),
+        FetchError::NoZone(_) => Transferred::NoZone(soa.serial),
         FetchError::Sink(SinkError::Failed(_)) => Transferred::NotKept,
         _ => Transferred::Unreachable,
     }

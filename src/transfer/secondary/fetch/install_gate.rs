@@ -23,12 +23,12 @@ pub(in crate::transfer) struct InstallGate {
 
 impl InstallGate {
     /// Another gate for the same zone, open. What passes this one is waited for at that one, too.
-    pub(in crate::transfer::secondary) fn next(&self) -> Self {
+    pub(in crate::transfer) fn next(&self) -> Self {
         Self { closed: CancellationToken::new(), passing: self.passing.clone() }
     }
 
     /// Nothing passes any more, but for what is passing now.
-    pub(in crate::transfer::secondary) fn close(&self) {
+    pub(in crate::transfer) fn close(&self) {
         self.closed.cancel();
     }
 
