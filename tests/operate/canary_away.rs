@@ -276,6 +276,7 @@ fn the_answer_to_a_rollback_says_that_the_other_secondaries_wait_and_how_it_ends
     let stays = site.lab.subdirectory("zones-hub").join("stays.example.zone");
     replace(&stays, &versioned("stays.example", 2));
     site.hub.wait_zone("stays.example", "served", Some(2));
+    site.hub.wait_status("the way back is kept", |status| status["zones_not_kept"] == 0);
     let said = site.hub.must(&["zone", "rollback", "stays.example"]);
     assert!(said.contains("under serial 3") && !said.contains("zone release"), "{said}");
 }
