@@ -51,6 +51,9 @@ pub struct ZoneReport {
     pub durable: bool,
     /// The serial that the state directory had of the zone when it came, with the start or later: what was served before that.
     pub kept_serial: Option<Serial>,
+    /// Which of the zones of this name it is: one that left and came back has another number, and so has one that began anew; a later one
+    /// has a higher number. Not kept over a restart.
+    pub number: u64,
     /// The serial of a version that was refused and that [`accept`](crate::publish::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.
@@ -167,6 +170,11 @@ impl ZoneReport {
 }
 
 impl Report {
+    /// Whether what is accepted is kept in a state directory.
+    pub fn keeps(&self) -> bool {
+        self.keeps
+    }
+
     /// How many zones are in service, catalogs aside.
     pub fn served(&self) -> usize {
         self.served

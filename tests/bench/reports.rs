@@ -29,6 +29,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
         kept_serial: None,
+        number: 0,
         is_catalog: false,
     }
 }

@@ -221,7 +221,7 @@ fn another_zone_of_the_name_of_a_removed_one_is_new_to_all() {
     if !has_programs("canaries", &["dig"]) {
         return;
     }
-    for with_restart in [false, true] {
+    for (with_restart, is_halted) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut lab = Lab::new();
         let space = addresses(&mut lab);
         let zones = lab.subdirectory("zones-hub");
@@ -233,11 +233,18 @@ fn another_zone_of_the_name_of_a_removed_one_is_new_to_all() {
         let sent = || [NSD, KNOT].map(|from| soa_of(&space, from));
         wait_until("the first version is for all", BOUND, || sent() == [Some(11), Some(11)]);
         hub.wait_status("kept", |status| status["zones_not_kept"] == 0);
+        if is_halted {
+            hub.must(&["zone", "halt", ZONE]);
+        }
         std::fs::remove_file(zones.join(format!("{ZONE}.zone"))).expect("removed");
         hub.must(&["zone", "remove", ZONE]);
         hub.wait_status("gone", |status| zone_status(status, ZONE).is_none());
         if with_restart {
             hub.kill();
+            if is_halted {
+                // It is there when the hub starts.
+                deploy(&zones, 1);
+            }
             hub.start(&lab);
             hub.wait_status("loaded", |status| zone_status(status, "stays.example").is_some());
         }
@@ -269,6 +276,58 @@ fn the_answer_to_a_rollback_says_that_the_other_secondaries_wait_and_how_it_ends
     let stays = site.lab.subdirectory("zones-hub").join("stays.example.zone");
     replace(&stays, &versioned("stays.example", 2));
     site.hub.wait_zone("stays.example", "served", Some(2));
+    site.hub.wait_status("the way back is kept", |status| status["zones_not_kept"] == 0);
     let said = site.hub.must(&["zone", "rollback", "stays.example"]);
     assert!(said.contains("under serial 3") && !said.contains("zone release"), "{said}");
+}
+
+/// A zone goes back, and reaches the released serial again with another content: that is another version, also after a restart.
+#[test]
+fn a_serial_that_is_reached_again_after_the_zone_went_back_is_on_trial() {
+    if !has_programs("canaries", &["dig"]) {
+        return;
+    }
+    let mut site = Leaving::new();
+    site.deploy(2);
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(2), Some(2)]);
+    deploy(&site.zones, 1);
+    site.hub.wait_status("refused", |status| {
+        zone_status(status, ZONE).is_some_and(|zone| zone["refused_serial"] == 1)
+    });
+    let said = site.hub.must(&["zone", "accept", ZONE, "1"]);
+    let order = format!("keep 2 until it is released: anyns zone release {ZONE}");
+    assert!(said.contains(&order) && said.contains("at each canary now"), "{said}");
+    site.wait("trial", 1);
+    assert_eq!(site.sent(), [Some(1), Some(2)]);
+    // What was released itself comes back: nothing is to be proven.
+    site.deploy(2);
+    site.wait("released", 1);
+    deploy(&site.zones, 1);
+    site.hub.wait_status("refused", |status| {
+        zone_status(status, ZONE).is_some_and(|zone| zone["refused_serial"] == 1)
+    });
+    site.hub.must(&["zone", "accept", ZONE, "1"]);
+    site.wait("trial", 1);
+    let file = site.zones.join(format!("{ZONE}.zone"));
+    replace(&file, &(versioned(ZONE, 2) + "another TXT \"content\"\n"));
+    site.hub.wait_zone(ZONE, "served", Some(2));
+    let is_on_trial = |status: &Value| {
+        let group = &status["canaries"][0];
+        group["released"] == 0 && status["zones_not_kept"] == 0
+    };
+    site.hub.wait_status("on trial", is_on_trial);
+    assert_eq!(site.sent(), [Some(2), Some(2)]);
+    // The version that was released is nowhere to be had after a restart; the other one does not take its place, nor with one behind it.
+    site.hub.kill();
+    site.hub.start(&site.lab);
+    site.hub.wait_status("withheld", |status| status["canaries"][0]["withheld"] == 1);
+    assert_eq!(site.sent(), [Some(2), None]);
+    site.deploy(3);
+    site.hub.kill();
+    site.hub.start(&site.lab);
+    site.hub.wait_status("withheld", |status| status["canaries"][0]["withheld"] == 1);
+    assert_eq!(site.sent(), [Some(3), None]);
+    site.hub.must(&["zone", "release", ZONE]);
+    assert_eq!(site.sent(), [Some(3), Some(3)]);
 }

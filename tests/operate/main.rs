@@ -23,6 +23,7 @@ mod canary;
 mod canary_away;
 mod canary_health;
 mod catalog;
+mod catalog_anew;
 mod catalog_bind;
 mod catalog_many;
 mod catalog_member;

@@ -268,7 +268,7 @@ async fn what_was_kept_for_others_is_told_when_a_state_directory_answers_late() 
     assert!(pop.handle().change_members(removed).await);
     let timers = ZoneTimers { checked: Some(3), due: 4, failures: 5, saved: 6, ..ZoneTimers::default() };
     assert!(pop.handle().keep_timers(vec![(stays.clone(), Some(timers))]).await);
-    let release = KeptRelease { serial: Serial(5), is_halted: true, is_unhealthy: false };
+    let release = KeptRelease { is_halted: true, ..KeptRelease::running(Serial(5)) };
     let releases = vec![(name("f.example."), Some(release))];
     assert!(pop.handle().keep_releases(releases).await.unwrap());
     pop.wait_kept().await;

@@ -8,7 +8,7 @@ use crate::transfer::secondary::PrimaryServer;
 use crate::transfer::tsig::Keys;
 
 use super::super::fault::Faults;
-use super::super::spec::Spec;
+use super::super::spec::{CatalogSpec, Spec};
 use super::or_default;
 use super::transfer::Transfers;
 use crate::publish::Settings;
@@ -39,6 +39,7 @@ fn warn_of_keys(spec: &Spec, keys: &Keys, faults: &mut Faults<'_>) {
 pub(super) fn warn_of_transfers(spec: &Spec, transfers: &Transfers, faults: &mut Faults<'_>) {
     warn_of_keys(spec, &transfers.secondary.keys, faults);
     warn_of_canaries(spec, transfers, faults);
+    warn_of_two_catalogs(spec, faults);
     let mut left = MOST_ZONES;
     // Catalogs are among them.
     for zone in &transfers.secondary.zones {
@@ -54,6 +55,21 @@ pub(super) fn warn_of_transfers(spec: &Spec, transfers: &Transfers, faults: &mut
             .into_iter()
             .find(|text| text.as_ref().parse().is_ok_and(|it: crate::wire::Name| it == *name));
         faults.warning(place.map(Spanned::span), "primaries", message);
+    }
+}
+
+/// Warns of a catalog that is followed, whose changes those hear of, too, who follow the one that is made here.
+fn warn_of_two_catalogs(spec: &Spec, faults: &mut Faults<'_>) {
+    let made = spec.catalog.iter().find(|catalog| catalog.produce);
+    let Some(made) = made.filter(|_| !spec.transfer.notify.is_empty()) else { return };
+    let is_told = |catalog: &&CatalogSpec| !catalog.produce && catalog.notify.is_none();
+    for catalog in spec.catalog.iter().filter(is_told) {
+        let (name, made) = (catalog.name.as_ref(), made.name.as_ref());
+        let message = format!(
+            "transfer.notify is told of the catalog {name}, too: a server there that follows {made} alone refuses that, and the status stays degraded; \
+             if none follows {name}, give that notify = []"
+        );
+        faults.warning(Some(catalog.name.span()), "catalog.notify", message);
     }
 }
 
@@ -127,6 +143,22 @@ mod tests {
                 "{told:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_followed_catalog_of_which_those_below_are_told_is_told() {
+        let text = |notify: &str, followed: &str| {
+            format!(
+                "[transfer]\nlisten = [\"198.51.100.10\"]\n{notify}allow = [{{ from = \"198.51.100.8\" }}]\n[[catalog]]\n\
+                 name = \"above.test\"\nprimaries = [{{ address = \"198.51.100.1\" }}]\n{followed}[[catalog]]\nname = \"below.test\"\n\
+                 produce = true\n"
+            )
+        };
+        let notify = "notify = [{ address = \"198.51.100.8\" }]\n";
+        let told = warnings("", &text(notify, ""));
+        assert!(matches!(&told[..], [one] if one.contains("give that notify = []")), "{told:?}");
+        assert_eq!(warnings("", &text(notify, "notify = []\n")), Vec::<String>::new());
+        assert_eq!(warnings("", &text("", "")), Vec::<String>::new());
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl CanaryTask {
         for (name, zone) in &report.zones {
             let is_covered = self.kept.contains_key(name) || unknown.contains(name);
             let Some(serial) = zone.serial.filter(|_| !is_covered && self.covers(name)) else { continue };
-            let kept = KeptRelease::running(serial);
+            let kept = KeptRelease { accepted_at: zone.accepted_at, ..KeptRelease::running(serial) };
             self.away.take(name, Instant::now());
             self.kept.insert(name.clone(), kept);
             self.unkept.insert(name.clone(), Some(kept));

@@ -8,8 +8,9 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::config::CanaryGroup;
 use crate::publish::KeptRelease;
-use crate::transfer::canary::{CanaryState, CanaryZone};
+use crate::transfer::canary::{CanaryState, CanaryVersion, CanaryZone};
 use crate::wire::Name;
+use crate::zone::Zone;
 
 use super::facts::{CanaryFact, WaitingZone};
 
@@ -29,6 +30,10 @@ pub(super) struct CanaryEntry {
     pub(super) machine: CanaryZone,
     /// Tells answers to questions of an earlier group from those of this one.
     pub(super) generation: u64,
+    /// Which of the zones of its name it is, as the report numbers them.
+    pub(super) number: u64,
+    /// The newest version, while it is on trial.
+    pub(super) offered: Option<Arc<Zone>>,
     /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
     pub(super) missing: Option<(Instant, Duration)>,
     /// Why it was halted without an order: a canary became unhealthy.
@@ -71,7 +76,8 @@ impl CanaryEntry {
     /// What is kept of it over a restart.
     pub(super) fn kept(&self) -> KeptRelease {
         let is_unhealthy = self.stopped.is_some();
-        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted(), is_unhealthy }
+        let CanaryVersion { serial, accepted_at } = self.machine.released_version();
+        KeptRelease { serial, accepted_at, is_halted: self.machine.is_halted(), is_unhealthy }
     }
 
     /// The version for the others was not to be had; it is tried again.
@@ -106,9 +112,18 @@ impl Entries {
         self.remove(&name);
         self.generation += 1;
         let missing = missing.map(|at| (at, FIRST_PAUSE));
-        let (generation, stopped) = (self.generation, None);
-        let (armed, counted) = (None, None);
-        self.zones.insert(name, CanaryEntry { group, machine, generation, missing, stopped, armed, counted });
+        let entry = CanaryEntry {
+            group,
+            machine,
+            generation: self.generation,
+            number: 0,
+            offered: None,
+            missing,
+            stopped: None,
+            armed: None,
+            counted: None,
+        };
+        self.zones.insert(name, entry);
     }
 
     /// Whether the zone was there.

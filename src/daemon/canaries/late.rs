@@ -7,7 +7,8 @@ use crate::publish::{KeptReleases, KeptState, MissingReleases};
 use crate::wire::Name;
 
 use super::entries::CanaryEntry;
-use super::task::{CanaryTask, UNKNOWN_BEFORE};
+use super::task::CanaryTask;
+use super::zones::UNKNOWN_BEFORE;
 
 impl CanaryTask {
     /// Takes what the last process kept; anew when more of it can be read. What was halted because nobody knew what was released is looked

@@ -23,11 +23,13 @@ mod health;
 mod late;
 mod orders;
 mod queries;
+mod restore;
 mod task;
 #[cfg(test)]
 #[path = "../../../tests/unit/daemon/canaries.rs"]
 mod tests;
 mod versions;
+mod zones;
 
 pub(super) use control::CanaryControl;
 pub(super) use facts::{CanaryFact, CanaryFacts, CanaryHealth, CanarySecondary, HealthFact};

@@ -73,7 +73,8 @@ impl CanaryTask {
         for name in named.zones.iter().cloned() {
             let Some(served) = published.zone(&name).cloned() else { continue };
             if self.entries.waiting.get(&name).is_some() {
-                self.released.insert(name.clone(), (served, ReleaseReason::Ordered));
+                let version = self.version_of(&served);
+                self.released.insert(name.clone(), (served, version, ReleaseReason::Ordered));
                 released.push(name);
             }
         }

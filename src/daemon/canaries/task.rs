@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{CanaryGroup, Transfers};
 use crate::handoff::{Latest, Reader};
-use crate::publish::{History, KeptRelease, KeptState, MissingReleases, PublisherHandle, Report, earlier};
+use crate::publish::{History, KeptRelease, KeptState, MissingReleases, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running};
-use crate::transfer::canary::{CanaryOutcome, CanaryZone, MemberHealth, Release, ReleaseReason};
+use crate::transfer::canary::{CanaryOutcome, CanaryVersion, MemberHealth, ReleaseReason};
 use crate::transfer::primary::Primary;
-use crate::wire::{Name, Serial};
+use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
 use super::away::AwayReleases;
@@ -30,13 +30,6 @@ use crate::daemon::thread::Thread;
 const MOST_ORDERS: usize = 16;
 /// How often it is tried again what the state directory did not take.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
-
-/// Why a zone is halted that was halted by health before a restart.
-const STOPPED_BEFORE: &str =
-    "a canary became unhealthy before the hub was started again; the log of that time tells why";
-/// Why a zone is halted of which it is not known what was released.
-pub(super) const UNKNOWN_BEFORE: &str =
-    "the state directory does not tell which version was released before the hub was started again";
 
 /// What the task works with.
 pub(in crate::daemon) struct CanaryContext {
@@ -98,7 +91,7 @@ pub(super) struct CanaryTask {
     pub(super) queries: Queries,
     health: HealthChecks,
     pub(super) report: Reader<Report>,
-    history: History,
+    pub(super) history: History,
     /// What the last process kept, and what was taken of it.
     pub(super) state: Reader<Option<KeptState>>,
     pub(super) taken: Option<Arc<Option<KeptState>>>,
@@ -117,7 +110,7 @@ pub(super) struct CanaryTask {
     /// After how many changes the report was looked at last.
     pub(super) seen: Option<u64>,
     /// Versions that go to the others with the next write.
-    pub(super) released: BTreeMap<Name, (Arc<Zone>, ReleaseReason)>,
+    pub(super) released: BTreeMap<Name, (Arc<Zone>, CanaryVersion, ReleaseReason)>,
     /// What is to be kept, and when that is tried again.
     pub(super) unkept: BTreeMap<Name, Option<KeptRelease>>,
     keep_at: Option<Instant>,
@@ -193,95 +186,6 @@ impl CanaryTask {
         }
     }
 
-    /// Looks at one zone: which version of it is served, and who may have it.
-    fn check_zone(&mut self, name: &Name, report: &Report) {
-        let text = name.to_string();
-        let group = self.groups.iter().position(|group| group.covers(&text));
-        let Some(of_zone) = report.zones.get(name) else { return self.set_aside(name) };
-        let Some(group) = group else { return self.forget(name) };
-        let Some(served) = self.context.published.load().zone(name).cloned() else { return };
-        let now = Instant::now();
-        if !self.entries.zones.contains_key(name) {
-            self.enter(group, (&served, of_zone.kept_serial), now);
-        }
-        let Some(entry) = self.entries.zones.get_mut(name) else { return };
-        if entry.machine.released() == served.serial() {
-            let is_news = entry.missing.take().is_some();
-            entry.machine.offered(served.serial(), now);
-            self.context.versions.put(served);
-            if is_news {
-                self.tell_secondaries(name);
-            }
-        } else {
-            entry.machine.offered(served.serial(), now);
-        }
-        self.entries.settle(name, &self.groups, now);
-    }
-
-    /// A zone that this group covers from now on. `before`: the serial that was served before the zone came, with the start or later.
-    fn enter(&mut self, group: usize, (served, before): (&Arc<Zone>, Option<Serial>), now: Instant) {
-        let Some(settings) = self.groups.get(group) else { return };
-        let (name, newest) = (served.origin().clone(), served.serial());
-        // A zone that came later is new.
-        let is_unknown = self.unknown.as_ref().is_none_or(|unknown| unknown.contains(&name));
-        let missing = self.missing.filter(|_| is_unknown);
-        self.uncovered.remove(&name);
-        let known = self.kept.remove(&name);
-        // Of a zone that comes back and of which nothing was kept, what was released is nowhere to be had: it is another zone.
-        let is_same = |kept: &KeptRelease| before.is_some() || kept.is_halted || kept.serial == newest;
-        let away = self.away.take(&name, now).filter(is_same);
-        let known = known.or(away);
-        let is_known = missing.is_none() || known.is_some();
-        let kept = match known {
-            Some(kept) => kept,
-            // Nothing counts as released, not what is served either, until an order says so.
-            None if let Some(missing) = missing => {
-                let serial = Serial(newest.0.wrapping_sub(1));
-                let kept = KeptRelease { serial, is_halted: true, is_unhealthy: true };
-                if missing == MissingReleases::Lost {
-                    self.unkept.insert(name.clone(), Some(kept));
-                }
-                kept
-            }
-            // What was served when no group covered it is what all have.
-            None => {
-                let kept = KeptRelease::running(before.unwrap_or(newest));
-                self.unkept.insert(name.clone(), Some(kept));
-                kept
-            }
-        };
-        let stopped = if is_known { STOPPED_BEFORE } else { UNKNOWN_BEFORE };
-        let is_missing = !self.context.versions.has(&name, kept.serial);
-        let members = settings.secondaries.len();
-        let serials = (kept.serial, newest);
-        let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
-        self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
-        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unhealthy) {
-            entry.stopped = Some(stopped.to_owned());
-        }
-    }
-
-    /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
-    fn set_aside(&mut self, name: &Name) {
-        self.uncovered.remove(name);
-        let is_unknown = self.note_unread(name);
-        let before = self.take_out(name).or_else(|| self.kept.remove(name));
-        if let Some(kept) = before.filter(|_| !is_unknown) {
-            self.away.add(name.clone(), kept, Instant::now());
-        }
-    }
-
-    /// Ends the work on a zone.
-    pub(super) fn take_out(&mut self, name: &Name) -> Option<KeptRelease> {
-        let kept = self.entries.zones.get(name)?.kept();
-        self.entries.remove(name);
-        self.context.versions.change(|released| {
-            released.zones.remove_mut(name);
-        });
-        self.released.remove(name);
-        Some(kept)
-    }
-
     /// Does what is due.
     async fn wake(&mut self) {
         let now = Instant::now();
@@ -329,40 +233,6 @@ impl CanaryTask {
         self.entries.settle(&zone, &self.groups, now);
     }
 
-    /// Notes a version that is to go to the others, unless a newer one is served meanwhile.
-    fn take_release(&mut self, name: &Name, release: Option<Release>) {
-        let Some(Release { serial, reason }) = release else { return };
-        let served = self.context.published.load().zone(name).cloned();
-        match served.filter(|served| served.serial() == serial) {
-            Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.check_zone(name, &self.report.load()),
-        }
-    }
-
-    /// Makes the version for the others again, from the history: after a restart with a newer one.
-    async fn restore(&mut self, name: &Name) {
-        let served = self.context.published.load().zone(name).cloned();
-        let Some(entry) = self.entries.zones.get_mut(name) else { return };
-        let Some(served) = served else { return entry.try_later(Instant::now()) };
-        let (history, of, serial) = (self.history.clone(), name.clone(), entry.machine.released());
-        let made = tokio::task::spawn_blocking(move || {
-            let steps = history.between(&of, serial, Some(served.serial())).ok().flatten()?;
-            earlier(&served, steps).ok().filter(|version| version.serial() == serial)
-        });
-        match made.await.ok().flatten() {
-            Some(version) => {
-                entry.missing = None;
-                tracing::info!(zone = %name, %serial, "the released version was made again from the history");
-                self.context.versions.put(Arc::new(version));
-                self.tell_secondaries(name);
-            }
-            None => {
-                entry.try_later(Instant::now());
-                tracing::debug!(zone = %name, %serial, "the history does not lead back to the released version");
-            }
-        }
-    }
-
     /// Keeps what changed, and then lets the others have what is released.
     pub(super) async fn carry_out(&mut self) {
         let released = std::mem::take(&mut self.released);
@@ -371,8 +241,9 @@ impl CanaryTask {
             return;
         }
         let mut rows = std::mem::take(&mut self.unkept);
-        for (name, (zone, _)) in &released {
-            rows.insert(name.clone(), Some(KeptRelease::running(zone.serial())));
+        for (name, (_, version, _)) in &released {
+            let CanaryVersion { serial, accepted_at } = *version;
+            rows.insert(name.clone(), Some(KeptRelease { accepted_at, ..KeptRelease::running(serial) }));
         }
         self.keep_at = None;
         let list = rows.iter().map(|(name, row)| (name.clone(), *row)).collect();
@@ -381,12 +252,12 @@ impl CanaryTask {
             self.unkept = rows;
             self.keep_at = Some(Instant::now() + TRY_AGAIN);
         }
-        for (name, (zone, reason)) in released {
-            self.release(&name, zone, reason);
+        for (name, (zone, version, reason)) in released {
+            self.release(&name, (zone, version), reason);
         }
     }
 
-    fn release(&mut self, name: &Name, zone: Arc<Zone>, reason: ReleaseReason) {
+    fn release(&mut self, name: &Name, (zone, version): (Arc<Zone>, CanaryVersion), reason: ReleaseReason) {
         let now = Instant::now();
         let Some(entry) = self.entries.zones.get_mut(name) else { return };
         let serial = zone.serial();
@@ -402,7 +273,10 @@ impl CanaryTask {
             }
         }
         (entry.missing, entry.stopped) = (None, None);
-        entry.machine.commit(serial, now);
+        if entry.offered.as_ref().is_some_and(|offered| Arc::ptr_eq(offered, &zone)) {
+            entry.offered = None;
+        }
+        entry.machine.commit(version, now);
         self.context.versions.put(zone);
         self.entries.settle(name, &self.groups, now);
         self.tell_secondaries(name);

@@ -60,6 +60,11 @@ impl ReleasedVersions {
         self.0.load().zones.get(name).is_some_and(|zone| zone.serial() == serial)
     }
 
+    /// The version that all secondaries may have, if it is there.
+    pub(super) fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
+        self.0.load().zones.get(name).cloned()
+    }
+
     /// Changes what all secondaries may have. Of the writing thread alone.
     pub(super) fn change(&self, change: impl FnOnce(&mut Released)) {
         let mut released = Released::clone(&self.0.load());

@@ -3,8 +3,9 @@
 //! Zones that are served flow in, a whole first version or a difference flows out. Zones that are configured and not served stay
 //! listed: a zone that is refused here is no reason to take it from the secondaries. Many that go at once, or within an hour, wait for an
 //! operator. A zone that was removed and is listed again has another label: it may be another zone, so the secondaries begin it anew (RFC
-//! 9432 section 5.4). So has one that stayed listed while it was gone, because its removal waited or the catalog was held, and of which
-//! nothing was kept when it came back. Labels, when zones were removed, and that removals wait, stand in the catalog itself, so that a restart, or a standby
+//! 9432 section 5.4). So has one that stayed listed and began anew: it was gone, because its removal waited or the catalog was held, and
+//! nothing was kept when it came back; or another catalog has it begin anew. That is known over a restart by what the publisher notes when
+//! it forgets a zone. Labels, when zones were removed, and that removals wait, stand in the catalog itself, so that a restart, or a standby
 //! that takes over, knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use crate::catalog::{
     removed_into, soa_into, waits_into,
 };
 use crate::config::ProducedCatalog;
-use crate::publish::{Difference, Fault, Report, ZoneReport};
+use crate::publish::{Difference, Fault, Report};
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
@@ -39,6 +40,12 @@ pub(super) struct Producing {
     left: BTreeSet<Name>,
     /// The changes of the report that `left` knows.
     left_seen: Option<u64>,
+    /// The highest number of a zone that was looked at for `left`.
+    last_number: u64,
+    /// The zones of which all that was kept was forgotten, as the last process knew it, and that are listed as they were before that.
+    anew: BTreeSet<Name>,
+    /// The zones that are listed as they are by now, or not listed any more, since this was last asked.
+    said: BTreeSet<Name>,
     /// Those that went within the last hour.
     recent: RecentRemovals,
     /// The changes of the report that were looked at.
@@ -97,6 +104,9 @@ impl Producing {
             waiting: BTreeSet::new(),
             left: BTreeSet::new(),
             left_seen: None,
+            last_number: 0,
+            anew: BTreeSet::new(),
+            said: BTreeSet::new(),
             recent: RecentRemovals::default(),
             seen: None,
             retry_at: None,
@@ -146,18 +156,52 @@ impl Producing {
     /// Notes which listed zones are gone. To be called at each change of the report, also while no version can be made.
     pub(super) fn note_left(&mut self, report: &Report) {
         let Some(listed) = &self.listed else { return };
-        let is_gone = |name: &&Name| listed.members.contains_key(*name) && !report.zones.contains_key(*name);
-        match self.left_seen.and_then(|seen| report.changed_since(seen)) {
-            Some(changed) => self.left.extend(changed.filter(is_gone).cloned()),
-            None => self.left.extend(listed.members.keys().filter(is_gone).cloned()),
+        if listed.serial.is_some() {
+            let (stay, others) = std::mem::take(&mut self.anew)
+                .into_iter()
+                .partition(|name| listed.members.contains_key(name));
+            self.anew = stay;
+            self.said.extend(others);
         }
-        self.left_seen = Some(report.changes());
+        // One that is there may be another one already.
+        let (last, mut newest) = (self.left_seen.map(|_| self.last_number), self.last_number);
+        let mut is_gone = |name: &&Name| {
+            let number = report.zones.get(*name).map(|zone| zone.number);
+            newest = number.map_or(newest, |number| newest.max(number));
+            let is_other = number.is_none_or(|number| last.is_some_and(|last| number > last));
+            is_other && listed.members.contains_key(*name)
+        };
+        match self.left_seen.and_then(|seen| report.changed_since(seen)) {
+            Some(changed) => self.left.extend(changed.filter(|name| is_gone(name)).cloned()),
+            None => {
+                self.left.extend(report.zones.keys().filter(|name| is_gone(name)).cloned());
+                self.left.extend(listed.members.keys().filter(|name| is_gone(name)).cloned());
+            }
+        }
+        (self.left_seen, self.last_number) = (Some(report.changes()), newest);
     }
 
-    /// Whether a zone that is listed was gone and has begun anew.
+    /// All that was kept of these was forgotten, as the last process knew it.
+    pub(super) fn begin_anew(&mut self, names: &BTreeSet<Name>) {
+        self.anew.extend(names.iter().cloned());
+    }
+
+    /// Whether it is still to be said of a zone that it began anew.
+    pub(super) fn has_to_say(&self, name: &Name) -> bool {
+        self.anew.contains(name) || self.left.contains(name)
+    }
+
+    /// The zones of which nothing is to be said any more, since this was last asked.
+    pub(super) fn take_said(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Whether a zone that is listed has begun anew.
     fn has_begun_anew(&self, report: &Report, name: &Name) -> bool {
-        let anew = |zone: &Arc<ZoneReport>| zone.is_served() && zone.kept_serial.is_none();
-        self.left.contains(name) && report.zones.get(name).is_some_and(anew)
+        let served = report.zones.get(name).filter(|zone| zone.is_served());
+        served.is_some_and(|zone| {
+            self.anew.contains(name) || (self.left.contains(name) && zone.kept_serial.is_none())
+        })
     }
 
     /// The next version, if the list has changed, by now; `unix_time` becomes the first serial. `accepts`: the serial after which removals
@@ -240,9 +284,21 @@ impl Producing {
         let before = self.listed.take().unwrap_or_default();
         for name in listed.members.keys().filter(|name| !before.members.contains_key(*name)) {
             self.recent.is_back(name);
+            if before.serial.is_some() {
+                self.said.insert(name.clone());
+            }
         }
-        // Those that wait may still come back as others.
-        self.left.retain(|name| self.waiting.contains(name));
+        // One that waits, or is not served yet, is listed as it was: it may still be another one.
+        let label = |of: &Listed, name: &Name| of.members.get(name).map(|member| member.label.clone());
+        let is_as_it_was = |name: &Name| {
+            let now = label(&listed, name);
+            now.is_some() && now == label(&before, name)
+        };
+        for all in [&mut self.left, &mut self.anew] {
+            let (stay, said) = std::mem::take(all).into_iter().partition(|name| is_as_it_was(name));
+            *all = stay;
+            self.said.extend(said);
+        }
         (self.listed, self.retry_at, self.fault) = (Some(listed), None, None);
     }
 

@@ -1,6 +1,6 @@
 //! The task that follows and makes catalogs, and how others reach it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -180,10 +180,33 @@ impl CatalogTask {
         if let (Some(KeptState { members, .. }), true) = (&*kept, is_new) {
             self.following = Following::new(self.settings.clone(), members).after(&self.following);
             (self.begun_with, self.has_begun) = (Some(kept.clone()), false);
+            self.read_anew().await;
         }
         if self.begun_with.is_some() && !self.has_begun {
             self.transfer(self.following.all()).await;
             self.has_begun = true;
+        }
+    }
+
+    /// Has noted from now on which zones begin anew, if a catalog is made here, and tells it which did before.
+    async fn read_anew(&mut self) {
+        let publisher = &self.context.publisher;
+        match publisher.begun_anew(!self.producing.is_empty()).await {
+            Ok(zones) if self.producing.is_empty() && !zones.is_empty() => publisher.said_anew(zones).await,
+            Ok(zones) => self.producing.iter_mut().for_each(|one| one.begin_anew(&zones)),
+            Err(error) => {
+                tracing::error!(%error, "which zones began anew before the last end cannot be read: catalogs list them as they did")
+            }
+        }
+    }
+
+    /// What every catalog that is made here has said is not noted any more.
+    async fn tell_said(&mut self) {
+        let said: BTreeSet<Name> = self.producing.iter_mut().flat_map(Producing::take_said).collect();
+        let said = said.into_iter().filter(|name| !self.producing.iter().any(|one| one.has_to_say(name)));
+        let said: BTreeSet<Name> = said.collect();
+        if !said.is_empty() {
+            self.context.publisher.said_anew(said).await;
         }
     }
 
@@ -218,6 +241,7 @@ impl CatalogTask {
                     self.produce(index, None).await;
                 }
             }
+            self.tell_said().await;
         }
     }
 
@@ -354,7 +378,11 @@ impl CatalogTask {
             };
             self.producing.push(producing);
         }
+        let makes_none = self.settings.produced.is_empty();
         self.settings = catalogs.clone();
+        if self.begun_with.is_some() && makes_none != self.producing.is_empty() {
+            self.read_anew().await;
+        }
         if self.begun_with.is_none() {
             self.following = Following::new(catalogs, &BTreeMap::new()).after(&self.following);
             return;

@@ -151,7 +151,7 @@ async fn remove(zones: &ZoneControl, zone: &str) -> Response {
 
 /// Lets a refused version pass. Not one of the serial that is served where secondaries have the zone from here: none of them would take it.
 async fn accept(zones: &ZoneControl, zone: &str, serial: Serial) -> Response {
-    let ZoneControl { publisher, transfers, .. } = zones;
+    let ZoneControl { publisher, transfers, canaries, .. } = zones;
     let name = match zone.parse::<Name>() {
         Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => name,
@@ -165,17 +165,31 @@ async fn accept(zones: &ZoneControl, zone: &str, serial: Serial) -> Response {
              source of the zone"
         ));
     }
+    // To canaries first.
+    let waits_for_release = || canaries.released(&name).is_some_and(|released| released != Some(serial));
     // A secondary takes no version that goes back by itself (RFC 1982).
     let goes_back = known.is_some_and(|it| it.serial.is_some_and(|served| served.is_after(serial)));
     match publisher.accept(&name, serial).await {
         Ok(served) if served != serial => {
-            done(format!("version {serial} of {name} is served, with serial {served}"))
+            let waits = versions::waiting_words(&name, served, canaries.released(&name));
+            done(format!("version {serial} of {name} is served, with serial {served}{waits}"))
+        }
+        Ok(_) if transfers.sends() && goes_back && waits_for_release() => {
+            let waits = versions::waiting_words(&name, serial, canaries.released(&name));
+            done(format!(
+                "{name} {serial} is served here{waits}; secondaries that have a later serial keep it until they are ordered to take this one: \
+                 `anyns zone retransfer {name}` at each canary now, and at each other POP when it is released; with a serial above theirs they \
+                 would take it by themselves"
+            ))
         }
         Ok(_) if transfers.sends() && goes_back => done(format!(
             "{name} {serial} is served here; secondaries that have a later serial keep it until they are ordered to take this one: at each POP \
              `anyns zone retransfer {name}`; with a serial above theirs they would take it by themselves"
         )),
-        Ok(_) => done(format!("{name} {serial} is served")),
+        Ok(_) => {
+            let waits = versions::waiting_words(&name, serial, canaries.released(&name));
+            done(format!("{name} {serial} is served{waits}"))
+        }
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries, and no refused version of it is kept here that could be accepted. Correct it at the primary; or \
              `anyns zone retransfer {name}` serves whatever the primary has then, without a check of the content"

@@ -125,7 +125,11 @@ pub(in crate::daemon) async fn rollback(
 }
 
 /// That a version goes to the canaries first, in words: who ordered it may want it everywhere now. `released`: what others may have.
-fn waiting_words(name: &Name, serial: Serial, released: Option<Option<Serial>>) -> String {
+pub(in crate::daemon) fn waiting_words(
+    name: &Name,
+    serial: Serial,
+    released: Option<Option<Serial>>,
+) -> String {
     let others = match released {
         None => return String::new(),
         Some(Some(released)) if released == serial => return String::new(),

@@ -8,6 +8,7 @@
 //! | `orders` | `jobs` `zone` |
 //! | `survey` | `jobs` `orders` `zone` |
 
+mod begun_anew;
 mod configured;
 pub(in crate::publish) mod core;
 mod core_reports;

@@ -163,10 +163,7 @@ impl PublisherHandle {
     /// # Errors
     /// The state directory cannot be written, or the publisher has stopped.
     pub async fn keep_releases(&self, releases: Vec<(Name, Option<KeptRelease>)>) -> io::Result<bool> {
-        let (reply, state) = oneshot::channel();
-        let stopped = || io::Error::other("the publisher has stopped");
-        self.commands.send(Command::State(reply)).await.map_err(|_| stopped())?;
-        let state = state.await.map_err(|_| stopped())?;
+        let state = self.state().await?;
         // Waits for the disk, which the publisher need not.
         let kept = tokio::task::spawn_blocking(move || match &*state {
             StateDirectory::None => Ok(false),
@@ -174,6 +171,14 @@ impl PublisherHandle {
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         });
         kept.await.map_err(io::Error::other).flatten()
+    }
+
+    /// The state directory as it is now.
+    pub(in crate::publish) async fn state(&self) -> io::Result<Arc<StateDirectory>> {
+        let (reply, state) = oneshot::channel();
+        let stopped = || io::Error::other("the publisher has stopped");
+        self.commands.send(Command::State(reply)).await.map_err(|_| stopped())?;
+        state.await.map_err(|_| stopped())
     }
 
     /// Takes what a new version of a catalog changes. When it returns, who is a member is durable, if there is a state directory that

@@ -1,10 +1,33 @@
 //! One zone under a canary.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::wire::Serial;
 
 use super::rules::{CanaryRules, WhenUnreachable};
+
+/// A version of a zone. Its serial alone does not tell it: a zone that went back may reach a serial twice.
+#[derive(Clone, Copy, Debug)]
+pub struct CanaryVersion {
+    /// Its serial.
+    pub serial: Serial,
+    /// When it was accepted here; `None` where that is not known.
+    pub accepted_at: Option<SystemTime>,
+}
+
+impl CanaryVersion {
+    /// Whether both are the same, as far as it is known.
+    pub fn is(self, other: Self) -> bool {
+        let times = self.accepted_at.zip(other.accepted_at);
+        self.serial == other.serial && times.is_none_or(|(one, other)| one == other)
+    }
+}
+
+impl From<Serial> for CanaryVersion {
+    fn from(serial: Serial) -> Self {
+        Self { serial, accepted_at: None }
+    }
+}
 
 /// What a secondary of the group answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +98,8 @@ pub struct Release {
 #[derive(Clone, Debug)]
 pub struct CanaryZone {
     rules: CanaryRules,
-    released: Serial,
-    newest: Serial,
+    released: CanaryVersion,
+    newest: CanaryVersion,
     is_halted: bool,
     trial: Option<Trial>,
     members: Vec<Member>,
@@ -102,6 +125,10 @@ struct Member {
     serves: Option<(Instant, Instant)>,
     /// Whether it was unhealthy when it was last asked.
     is_unhealthy: bool,
+    /// The serial that it told last.
+    told: Option<Serial>,
+    /// Whether it may have another version with the serial of the newest: then this serial proves nothing until it has told another one.
+    is_blind: bool,
 }
 
 impl CanaryZone {
@@ -109,11 +136,11 @@ impl CanaryZone {
     pub fn new(
         rules: CanaryRules,
         members: usize,
-        (released, newest): (Serial, Serial),
+        (released, newest): (impl Into<CanaryVersion>, impl Into<CanaryVersion>),
         is_halted: bool,
         now: Instant,
     ) -> Self {
-        let members = vec![Member::default(); members];
+        let (members, released) = (vec![Member::default(); members], released.into());
         let mut it = Self { rules, released, newest: released, is_halted, trial: None, members };
         it.offered(newest, now);
         it
@@ -121,11 +148,21 @@ impl CanaryZone {
 
     /// The serial that the others have.
     pub fn released(&self) -> Serial {
+        self.released.serial
+    }
+
+    /// The version that the others have.
+    pub fn released_version(&self) -> CanaryVersion {
         self.released
     }
 
     /// The serial that the group is to have.
     pub fn newest(&self) -> Serial {
+        self.newest.serial
+    }
+
+    /// The version that the group is to have.
+    pub fn newest_version(&self) -> CanaryVersion {
         self.newest
     }
 
@@ -154,17 +191,29 @@ impl CanaryZone {
         }
     }
 
-    /// The hub serves the version with this serial.
-    pub fn offered(&mut self, newest: Serial, now: Instant) {
-        if newest == self.newest && self.trial.is_some() == (newest != self.released) {
+    /// The version that the others have is this one, of which more is known now, or which has the same content.
+    pub fn identify_released(&mut self, version: CanaryVersion) {
+        self.released = version;
+    }
+
+    /// The hub serves this version.
+    pub fn offered(&mut self, newest: impl Into<CanaryVersion>, now: Instant) {
+        let newest = newest.into();
+        let is_released = newest.is(self.released);
+        if newest.is(self.newest) && self.trial.is_some() != is_released {
             return;
         }
+        let others = [self.newest, self.released];
+        let is_reused = others.iter().any(|it| it.serial == newest.serial && !it.is(newest));
         self.newest = newest;
         // An answer that is awaited may tell of an earlier version: it counts for what it tells.
-        self.members.iter_mut().for_each(|member| member.serves = None);
+        for member in &mut self.members {
+            member.serves = None;
+            member.is_blind = is_reused && member.told.is_none_or(|told| told == newest.serial);
+        }
         let since = self.trial.map_or(now, |trial| trial.since);
         let trial = Trial { since, lagging_since: Some(now), ask_at: now + self.rules.pause() };
-        self.trial = (newest != self.released).then_some(trial);
+        self.trial = (!is_released).then_some(trial);
     }
 
     /// An operator halts it: nothing more goes to the others until an order.
@@ -172,9 +221,9 @@ impl CanaryZone {
         self.is_halted = true;
     }
 
-    /// The others have the version with this serial from now on. What was halted goes on.
-    pub fn commit(&mut self, released: Serial, now: Instant) {
-        (self.released, self.is_halted, self.trial) = (released, false, None);
+    /// The others have this version from now on. What was halted goes on.
+    pub fn commit(&mut self, released: impl Into<CanaryVersion>, now: Instant) {
+        (self.released, self.is_halted, self.trial) = (released.into(), false, None);
         self.offered(self.newest, now);
     }
 
@@ -209,9 +258,13 @@ impl CanaryZone {
         (answer, health): (MemberAnswer, MemberHealth),
         now: Instant,
     ) -> Option<CanaryOutcome> {
-        let newest = self.newest;
+        let newest = self.newest.serial;
         let member = self.members.get_mut(member)?;
         member.is_asked = false;
+        if let MemberAnswer::Serves(told) = answer {
+            member.told = Some(told);
+            member.is_blind &= told == newest;
+        }
         member.is_unhealthy = matches!(health, MemberHealth::Bad(_));
         let first = member.serves.map_or(now, |(first, _)| first);
         // It has proved the version for as long as it was known to be healthy.
@@ -220,7 +273,7 @@ impl CanaryZone {
             MemberHealth::Good(at) => Some(at.clamp(first, now)),
             MemberHealth::Unknown | MemberHealth::Bad(_) => None,
         };
-        let serves = answer == MemberAnswer::Serves(newest);
+        let serves = answer == MemberAnswer::Serves(newest) && !member.is_blind;
         member.serves = proved.filter(|_| serves).map(|last| (first, last));
         let all = self.members.iter().all(|member| member.serves.is_some());
         let trial = self.trial.as_mut()?;
@@ -237,7 +290,7 @@ impl CanaryZone {
 
     fn judge(&self, now: Instant) -> Option<Release> {
         let trial = self.trial.filter(|_| !self.is_halted)?;
-        let release = |reason| Some(Release { serial: self.newest, reason });
+        let release = |reason| Some(Release { serial: self.newest.serial, reason });
         if self.is_proven() {
             return release(ReleaseReason::Proven);
         }

@@ -12,7 +12,8 @@
 //!                            Overdue                         -----------------------------------------> Halted (until an order)
 //! ```
 //!
-//! One that was unhealthy before a version came proves nothing of it, and stops nothing: the version waits until it is healthy.
+//! One that was unhealthy before a version came proves nothing of it, and stops nothing: the version waits until it is healthy. So does one
+//! with a serial that was released with another content: who tells that serial may have the one or the other.
 //!
 //! Serials, answers and the time flow in; whom to ask and what to release flow out. No I/O. Never decides who gets which version: that
 //! is who asks it.
@@ -24,6 +25,6 @@ mod rules;
 mod tests;
 
 pub use machine::{
-    CanaryOutcome, CanaryState, CanaryZone, MemberAnswer, MemberHealth, Release, ReleaseReason,
+    CanaryOutcome, CanaryState, CanaryVersion, CanaryZone, MemberAnswer, MemberHealth, Release, ReleaseReason,
 };
 pub use rules::{CanaryRules, WhenUnreachable};

@@ -25,6 +25,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         refused_serial: None,
         expiry: Expiry::Current,
         kept_serial: None,
+        number: 0,
         is_catalog: false,
         faults,
         signatures: None,
@@ -155,6 +156,62 @@ fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
         producing.note_left(&report);
         assert_eq!(next(&mut producing, &report), None);
     }
+}
+
+/// What is listed of zones that begin anew: those of `anew` were forgotten before the start, the others are other ones in the report.
+#[test]
+fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_served() {
+    let mut report = Report::default();
+    let names: Vec<Name> = (0..10).map(|number| name(&format!("z{number}.test."))).collect();
+    let numbered = |number| ZoneReport { number, ..zone(Vec::new()) };
+    names.iter().zip(1..).for_each(|(name, number)| report.put(name.clone(), numbered(number)));
+    let mut producing = producing();
+    producing.note_left(&report);
+    let (_, version) = next_at(&mut producing, &report, None, Instant::now()).expect("a version");
+    let mut served = after(None, version);
+    let labels = |catalog: &Zone| -> BTreeMap<Name, Box<[u8]>> {
+        let read = CatalogZone::read(catalog).unwrap();
+        read.members.into_iter().map(|(name, member)| (name, member.label)).collect()
+    };
+    let first = labels(&served);
+    // Another process reads what is served. One of two zones that were forgotten is not served yet, and has something kept of its own.
+    producing = self::producing();
+    producing.listed = None;
+    producing.begin_anew(&[names[0].clone(), names[1].clone(), name("gone.test.")].into());
+    producing.restore(Some(&Arc::new(served.clone())));
+    let refused = |number| ZoneReport { state: ZoneState::Refused, serial: None, ..numbered(number) };
+    report.put(names[1].clone(), refused(2));
+    report.put(names[0].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(1) });
+    // In that process a third one is another zone, which the report has never been without.
+    producing.note_left(&report);
+    report.put(names[2].clone(), refused(11));
+    producing.note_left(&report);
+    assert_eq!(producing.take_said(), [name("gone.test.")].into());
+    let mut known = first.clone();
+    let mut step = |producing: &mut Producing, report: &Report, changes: &[usize]| {
+        let (_, version) = next_at(producing, report, None, Instant::now()).expect("a version");
+        served = after(Some(&served), version);
+        let now = labels(&served);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(now[name] != known[name], changes.contains(&index), "{name}");
+        }
+        known = now;
+    };
+    // A version in between does not make it forgotten.
+    step(&mut producing, &report, &[0]);
+    assert_eq!(producing.take_said(), [names[0].clone()].into());
+    assert!(producing.has_to_say(&names[1]) && producing.has_to_say(&names[2]));
+    report.put(names[1].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(2) });
+    producing.note_left(&report);
+    step(&mut producing, &report, &[1]);
+    report.put(names[2].clone(), numbered(11));
+    producing.note_left(&report);
+    step(&mut producing, &report, &[2]);
+    assert_eq!(producing.take_said(), names[1..3].iter().cloned().collect());
+    // One that comes with what was kept of it is the same.
+    report.put(names[3].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(12) });
+    producing.note_left(&report);
+    assert_eq!(next(&mut producing, &report), None);
 }
 
 #[test]

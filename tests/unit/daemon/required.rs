@@ -27,6 +27,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         signatures: None,
         expiry: crate::zone::Expiry::Current,
         kept_serial: None,
+        number: 0,
         is_catalog: false,
         faults: Vec::new(),
     }

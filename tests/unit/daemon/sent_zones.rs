@@ -20,6 +20,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         refused_serial: None,
         expiry: Expiry::Current,
         kept_serial: None,
+        number: 0,
         is_catalog: false,
         faults: Vec::new(),
         signatures: None,

@@ -29,6 +29,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         signatures: None,
         expiry: Expiry::Current,
         kept_serial: None,
+        number: 0,
         is_catalog: false,
         faults,
     }

@@ -363,3 +363,42 @@ fn the_pauses_between_questions_have_bounds() {
         |seconds| CanaryRules { time: Duration::from_secs(seconds), ..CanaryRules::default() }.pause();
     assert_eq!([pause(0), pause(8), pause(86_400)].map(|it| it.as_millis()), [250, 1000, 10_000]);
 }
+
+/// A zone that went back reaches the released serial again with another content: it is on trial, and who told only this serial proves nothing.
+#[test]
+fn another_version_with_the_released_serial_is_on_trial_and_its_serial_proves_it_only_after_another_one() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let version = |serial, accepted: u64| CanaryVersion {
+        serial: Serial(serial),
+        accepted_at: Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted)),
+    };
+    for [first, second] in [[4, 4], [4, 3], [3, 3]] {
+        let mut zone =
+            CanaryZone::new(rules(WhenUnreachable::Hold), 2, (version(4, 1), version(4, 1)), false, start);
+        assert_eq!(zone.state(start), Released);
+        zone.offered(version(3, 2), at(1));
+        // One of them, or both, keep what they have.
+        assert_eq!(zone.answered(0, (serves(first), NotTold), at(2)), None);
+        assert_eq!(zone.answered(1, (serves(second), NotTold), at(2)), None);
+        zone.offered(version(4, 3), at(3));
+        assert_eq!((zone.state(at(3)), zone.released_version().is(version(4, 1))), (Trial, true));
+        let mut proven = None;
+        for second in [4, 4 + TIME] {
+            for member in 0..2 {
+                proven = zone.answered(member, (serves(4), NotTold), at(second));
+            }
+        }
+        let release = CanaryOutcome::Release(Release { serial: Serial(4), reason: Proven });
+        assert_eq!(proven, (first == 3 && second == 3).then_some(release), "they told {first} and {second}");
+        // The same version again begins nothing; the one that is released ends it.
+        let since = zone.since();
+        zone.offered(version(4, 3), at(20));
+        assert_eq!((zone.since(), zone.state(at(20))), (since, Trial));
+        zone.offered(version(4, 1), at(21));
+        assert_eq!(zone.state(at(21)), Released);
+        // Where it is not known when a version was accepted, its serial counts.
+        zone.offered(Serial(4), at(22));
+        assert_eq!(zone.state(at(22)), Released);
+    }
+}

@@ -21,6 +21,7 @@
 //! | `releases` | zone | which version all secondaries may have ([`crate::publish::state::tables::releases`]) |
 //! | `rejected` | zone | which contents of its file a rollback rejected ([`crate::publish::state::tables::rejected`]) |
 //! | `removed` | zone | until when what is kept of a zone that left the configuration stays ([`crate::publish::state::tables::removed`]) |
+//! | `anew` | zone | what was kept of it was forgotten, and a catalog may have to say so ([`crate::publish::state::tables::anew`]) |
 //! | `lost` | zone | what was kept of it was damaged ([`crate::publish::state::tables::lost`]) |
 //! | `about` | `format` | 5 |
 //! | `about` | `lost` | the database before this one was damaged |
@@ -87,6 +88,8 @@ pub(in crate::publish) struct Store {
     pub(in crate::publish) releases: Mutex<BTreeMap<Name, KeptRelease>>,
     /// Whether the database was set aside since the last time that somebody asked: what was durable is no more.
     lost: AtomicBool,
+    /// Whether zones that are forgotten are noted for the catalogs that are made here.
+    pub(in crate::publish) notes_anew: AtomicBool,
     /// Errors of the system in a row.
     errors: AtomicU32,
     /// How many threads read.
@@ -145,6 +148,7 @@ impl Store {
             losses: Losses::default(),
             releases: Mutex::default(),
             lost: AtomicBool::new(false),
+            notes_anew: AtomicBool::new(true),
             errors: AtomicU32::new(0),
             readings: Mutex::default(),
             reading_ended: Condvar::new(),
@@ -354,7 +358,8 @@ impl Store {
         let bounds = self.bounds();
         let database = self.open_to_write()?;
         let of = database.given_up();
-        let outcome = database.write(|transaction| write(&mut Writing::open(transaction, bounds)?));
+        let notes_anew = self.notes_anew.load(Ordering::Relaxed);
+        let outcome = database.write(|to| write(&mut Writing::open(to, bounds)?.noting_anew(notes_anew)));
         match outcome {
             Err(DatabaseError::Damaged(why)) => {
                 self.lose(DatabaseError::Damaged(why.clone()), of);

@@ -8,6 +8,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
+use crate::publish::state::tables::anew::{self, ANEW};
 use crate::publish::state::tables::lost::{LOST, VALUE};
 use crate::publish::state::tables::rejected::REJECTED;
 use crate::publish::state::version::record::RecordWriter;
@@ -40,6 +41,7 @@ pub(in crate::publish) struct Ready {
 
 /// The tables of a transaction.
 pub(in crate::publish) struct Writing<'t> {
+    transaction: &'t WriteTransaction,
     zones: Table<'t, &'static [u8], &'static [u8]>,
     bodies: Table<'t, (&'static [u8], u32), &'static [u8]>,
     steps: Table<'t, (&'static [u8], u64), &'static [u8]>,
@@ -48,6 +50,8 @@ pub(in crate::publish) struct Writing<'t> {
     sources: SourcesTable<'t>,
     rejected: Table<'t, &'static [u8], &'static [u8]>,
     bounds: HistoryBounds,
+    /// Whether zones that are forgotten are noted for the catalogs that are made here.
+    notes_anew: bool,
 }
 
 type DatabaseResult<T> = Result<T, DatabaseError>;
@@ -58,6 +62,7 @@ impl<'t> Writing<'t> {
         bounds: HistoryBounds,
     ) -> DatabaseResult<Self> {
         Ok(Self {
+            transaction,
             zones: transaction.open_table(ZONES).map_err(DatabaseError::of)?,
             bodies: transaction.open_table(BODIES).map_err(DatabaseError::of)?,
             steps: transaction.open_table(STEPS).map_err(DatabaseError::of)?,
@@ -66,6 +71,7 @@ impl<'t> Writing<'t> {
             sources: transaction.open_table(SOURCES).map_err(DatabaseError::of)?,
             rejected: transaction.open_table(REJECTED).map_err(DatabaseError::of)?,
             bounds,
+            notes_anew: false,
         })
     }
 
@@ -115,9 +121,23 @@ impl<'t> Writing<'t> {
         self.cut(key, tail.next - 1, step.before, step.step.from)
     }
 
-    /// Forgets a zone; says whether it was there.
+    /// The same, and zones that are forgotten are noted for the catalogs that are made here, or not.
+    pub(in crate::publish) fn noting_anew(self, notes_anew: bool) -> Self {
+        Self { notes_anew, ..self }
+    }
+
+    /// The transaction, for tables that are not among these.
+    pub(in crate::publish) fn transaction(&self) -> &'t WriteTransaction {
+        self.transaction
+    }
+
+    /// Forgets a zone; says whether it was there. What has its name next is another one.
     pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> DatabaseResult<bool> {
         self.rejected.remove(key).map_err(DatabaseError::of)?;
+        if self.notes_anew {
+            let mut table = self.transaction().open_table(ANEW).map_err(DatabaseError::of)?;
+            anew::note(&mut table, key)?;
+        }
         self.remove_versions(key)
     }
 

@@ -1,5 +1,6 @@
 //! Tables of the database with one short value for each zone, and what the values mean.
 
+pub(in crate::publish) mod anew;
 pub(in crate::publish) mod lost;
 pub(in crate::publish) mod members;
 pub(in crate::publish) mod rejected;

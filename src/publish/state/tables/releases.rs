@@ -5,11 +5,12 @@
 //! those zones it is not known what is released. Never decides what is released.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use redb::{ReadTransaction, WriteTransaction};
 
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::database::fields::Fields;
+use crate::publish::state::database::fields::{Fields, push_time};
 use crate::publish::state::database::zone_table::{self, ZoneTable};
 use crate::wire::{Name, Serial};
 
@@ -23,6 +24,8 @@ const FORM: u8 = 1;
 pub struct KeptRelease {
     /// The serial.
     pub serial: Serial,
+    /// When the version was accepted, which tells it from another one with its serial; `None` where that is not known.
+    pub accepted_at: Option<SystemTime>,
     /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
     pub is_halted: bool,
     /// Whether a canary that became unhealthy has halted it, and no order.
@@ -47,7 +50,7 @@ pub enum MissingReleases {
     Lost,
 }
 
-/// The last octet of a value. An older build takes every one but the first for halted.
+/// The sixth octet of a value. An older build takes every one but the first for halted.
 const RUNS: u8 = 0;
 const HALTED: u8 = 1;
 const HALTED_UNHEALTHY: u8 = 2;
@@ -56,7 +59,7 @@ impl KeptRelease {
     /// A zone that goes its usual way, released up to this serial.
     #[must_use]
     pub fn running(serial: Serial) -> Self {
-        Self { serial, is_halted: false, is_unhealthy: false }
+        Self { serial, accepted_at: None, is_halted: false, is_unhealthy: false }
     }
 
     fn octets(self) -> Vec<u8> {
@@ -65,7 +68,12 @@ impl KeptRelease {
             (true, false) => HALTED,
             (true, true) => HALTED_UNHEALTHY,
         };
-        [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat()
+        let mut out = [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat();
+        // At the end, where builds that do not know it do not look.
+        if let Some(accepted_at) = self.accepted_at {
+            push_time(&mut out, accepted_at);
+        }
+        out
     }
 
     fn read(octets: &[u8]) -> Option<Self> {
@@ -74,7 +82,13 @@ impl KeptRelease {
             return None;
         }
         let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
-        Some(Self { serial, is_halted: halted != RUNS, is_unhealthy: halted == HALTED_UNHEALTHY })
+        let accepted_at = fields.time();
+        Some(Self {
+            serial,
+            accepted_at,
+            is_halted: halted != RUNS,
+            is_unhealthy: halted == HALTED_UNHEALTHY,
+        })
     }
 }
 
@@ -109,7 +123,9 @@ mod tests {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (one, other) = (name("One.example."), name("."));
         let release = |serial, (is_halted, is_unhealthy)| {
-            Some(KeptRelease { serial: Serial(serial), is_halted, is_unhealthy })
+            let accepted_at =
+                (serial != 8).then(|| std::time::UNIX_EPOCH + std::time::Duration::from_nanos(7));
+            Some(KeptRelease { serial: Serial(serial), accepted_at, is_halted, is_unhealthy })
         };
         let kept = [
             (one.clone(), release(7, (false, false))),

@@ -365,9 +365,9 @@ impl WriterShared {
                     self.write_holds(&change, reply);
                     continue;
                 }
-                Urgent::Forget(zone) => self.guarded(|| {
-                    self.store.write(|it| it.remove(&key_of(&zone)).map(drop)).map_err(DatabaseError::into_io)
-                }),
+                Urgent::Forget(zone) => {
+                    self.guarded(|| self.store.forget(&zone).map_err(DatabaseError::into_io))
+                }
             };
             reply.tell(result);
         }

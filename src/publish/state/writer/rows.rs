@@ -1,12 +1,14 @@
 //! Short values of zones: on their way into the database, and out of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::atomic::Ordering;
 
 use crate::publish::accept::Digest;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::database::fields::key_of;
 use crate::publish::state::store::Store;
+use crate::publish::state::tables::anew;
 use crate::publish::state::tables::lost;
 use crate::publish::state::tables::members::{self, KeptMember};
 use crate::publish::state::tables::rejected;
@@ -31,6 +33,8 @@ pub(in crate::publish) enum ZoneRows {
     Rejected(Name, Vec<Digest>),
     /// Of which zones something was lost with a whole database: of no others.
     Lost(Vec<Name>),
+    /// The catalogs that are made here have said that these began anew.
+    SaidAnew(BTreeSet<Name>),
 }
 
 impl Store {
@@ -66,6 +70,16 @@ impl Store {
         known.iter().map(|(zone, release)| (zone.clone(), Some(*release))).collect()
     }
 
+    /// Forgets a zone whose end is ordered, and which version of it all secondaries might have.
+    pub(in crate::publish) fn forget(&self, zone: &Name) -> Result<(), DatabaseError> {
+        self.write(|writing| {
+            writing.remove(&key_of(zone))?;
+            releases::write(writing.transaction(), &[(zone.clone(), None)])
+        })?;
+        locked(&self.releases).remove(zone);
+        Ok(())
+    }
+
     /// The contents of the file of a zone that a rollback rejected, the newest first.
     pub(in crate::publish) fn rejected(&self, zone: &Name) -> Result<Vec<Digest>, DatabaseError> {
         let key = key_of(zone);
@@ -77,8 +91,22 @@ impl Store {
         self.open_one()?.read(removed::read_all)
     }
 
+    /// The zones of which everything was forgotten, as far as catalogs that are made here have not said so. Without such a catalog nothing
+    /// is noted: one that is made later begins with what it lists then.
+    pub(in crate::publish) fn begun_anew(&self, notes: bool) -> Result<BTreeSet<Name>, DatabaseError> {
+        self.notes_anew.store(notes, Ordering::Relaxed);
+        self.open_one()?.read(anew::read_all)
+    }
+
     /// Keeps short values of zones in one transaction.
     pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
+        if let ZoneRows::SaidAnew(said) = rows {
+            let read = self.open_one().and_then(|database| database.read(anew::read_all));
+            // Most zones that come and go are not there.
+            if read.map_err(DatabaseError::into_io)?.is_disjoint(said) {
+                return Ok(());
+            }
+        }
         let write = |transaction: &_| match rows {
             ZoneRows::Members(members) => members::write(transaction, members),
             ZoneRows::Releases(releases) => releases::write(transaction, releases),
@@ -86,6 +114,7 @@ impl Store {
             ZoneRows::Removed(zones) => removed::write(transaction, zones),
             ZoneRows::Rejected(zone, contents) => rejected::write(transaction, zone, contents),
             ZoneRows::Lost(zones) => lost::write(transaction, zones),
+            ZoneRows::SaidAnew(zones) => anew::take_out(transaction, zones),
         };
         self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;
         if let ZoneRows::Releases(releases) = rows {

@@ -61,6 +61,7 @@ impl Core {
         }
         for (name, member) in reset {
             self.keeping.forget_member(&name);
+            self.keeping.forget_release(&name);
             anew.insert(name.clone());
             kept.push((name.clone(), Some(member.clone())));
             self.keeping.members.all.insert(name.clone(), member);

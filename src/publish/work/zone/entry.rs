@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::wire::{Name, Serial};
@@ -66,9 +67,22 @@ pub(in crate::publish) enum Origin {
     Updates,
 }
 
+/// The number of an entry: no other one that this process makes has it, and a later one has a higher one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::publish) struct EntryNumber(u64);
+
+impl Default for EntryNumber {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// One zone.
 #[derive(Clone, Debug, Default)]
 pub(in crate::publish) struct Entry {
+    /// Stays as long as the zone is known.
+    pub(in crate::publish) number: EntryNumber,
     /// The version in service, or in the state directory while none is in service yet.
     pub(in crate::publish) header: Option<Arc<Header>>,
     /// Its file, as of the last look.
@@ -164,6 +178,7 @@ impl Entry {
         let before = std::mem::take(self);
         let Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, .. } = before;
         *self = Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, ..with };
+        self.number = before.number;
     }
 
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
@@ -187,7 +202,7 @@ impl Entry {
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();
         self.awaited = current.awaited;
-        self.expiry = current.expiry;
+        (self.expiry, self.number) = (current.expiry, current.number);
         (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
         let place =
@@ -445,6 +460,7 @@ impl Entry {
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
             kept_serial: self.kept_serial,
+            number: self.number.0,
             refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,

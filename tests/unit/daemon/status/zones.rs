@@ -24,6 +24,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         refused_serial: None,
         expiry: Expiry::Current,
         kept_serial: None,
+        number: 0,
         is_catalog: false,
         faults,
     }
