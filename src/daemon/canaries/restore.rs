@@ -58,7 +58,8 @@ fn serial_of_last(history: &History, name: &Name, version: CanaryVersion) -> Opt
     let kept = history.steps(name).ok().flatten()?;
     let is_it = match (version.accepted_at, kept.steps.iter().rev().find(|step| step.to == version.serial)) {
         (None, _) => true,
-        (Some(accepted_at), Some(step)) => step.accepted_at == accepted_at,
+        // The same content may have come whole later. Other content under the serial would have begun the history anew.
+        (Some(accepted_at), Some(step)) => step.accepted_at <= accepted_at,
         // When the first version was accepted is not kept: one with the serial to which the zone went back may be either.
         (Some(_), None) => kept.began.serial != version.serial || kept.began.reason != BeganReason::Back,
     };

@@ -1,5 +1,6 @@
 //! One zone under a canary.
 
+use std::collections::VecDeque;
 use std::time::{Instant, SystemTime};
 
 use crate::wire::Serial;
@@ -76,6 +77,9 @@ pub enum ReleaseReason {
     Ordered,
 }
 
+/// The most versions since the last release that are told apart.
+const MOST_OFFERED: usize = 8;
+
 /// What an answer, or the time, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CanaryOutcome {
@@ -100,6 +104,8 @@ pub struct CanaryZone {
     rules: CanaryRules,
     released: CanaryVersion,
     newest: CanaryVersion,
+    /// The versions that the group was to have since the last release, the last at the end; at most [`MOST_OFFERED`].
+    offered: VecDeque<CanaryVersion>,
     is_halted: bool,
     trial: Option<Trial>,
     members: Vec<Member>,
@@ -141,7 +147,9 @@ impl CanaryZone {
         now: Instant,
     ) -> Self {
         let (members, released) = (vec![Member::default(); members], released.into());
-        let mut it = Self { rules, released, newest: released, is_halted, trial: None, members };
+        let (newest_before, offered) = (released, VecDeque::new());
+        let mut it =
+            Self { rules, released, newest: newest_before, offered, is_halted, trial: None, members };
         it.offered(newest, now);
         it
     }
@@ -203,9 +211,13 @@ impl CanaryZone {
         if newest.is(self.newest) && self.trial.is_some() != is_released {
             return;
         }
-        let others = [self.newest, self.released];
-        let is_reused = others.iter().any(|it| it.serial == newest.serial && !it.is(newest));
+        let is_another = |it: &CanaryVersion| it.serial == newest.serial && !it.is(newest);
+        let is_reused = self.offered.iter().chain([&self.newest, &self.released]).any(is_another);
         self.newest = newest;
+        self.offered.push_back(newest);
+        if self.offered.len() > MOST_OFFERED {
+            self.offered.pop_front();
+        }
         // An answer that is awaited may tell of an earlier version: it counts for what it tells.
         for member in &mut self.members {
             member.serves = None;
@@ -224,6 +236,7 @@ impl CanaryZone {
     /// The others have this version from now on. What was halted goes on.
     pub fn commit(&mut self, released: impl Into<CanaryVersion>, now: Instant) {
         (self.released, self.is_halted, self.trial) = (released.into(), false, None);
+        self.offered.clear();
         self.offered(self.newest, now);
     }
 

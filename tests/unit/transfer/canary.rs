@@ -402,3 +402,27 @@ fn another_version_with_the_released_serial_is_on_trial_and_its_serial_proves_it
         assert_eq!(zone.state(at(22)), Released);
     }
 }
+
+#[test]
+fn an_earlier_version_of_a_trial_does_not_prove_another_one_with_its_serial() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let version = |serial, accepted: u64| CanaryVersion {
+        serial: Serial(serial),
+        accepted_at: Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted)),
+    };
+    let mut zone =
+        CanaryZone::new(rules(WhenUnreachable::Hold), 1, (version(2, 1), version(4, 2)), false, start);
+    assert_eq!(zone.answered(0, (serves(4), NotTold), at(1)), None);
+    // The zone went back, which the canary did not follow, and has reached the serial again.
+    zone.offered(version(3, 3), at(2));
+    assert_eq!(zone.answered(0, (serves(4), NotTold), at(3)), None);
+    zone.offered(version(4, 4), at(4));
+    for second in [5, 5 + TIME, 6 + TIME] {
+        assert_eq!(zone.answered(0, (serves(4), NotTold), at(second)), None);
+    }
+    // It told another serial meanwhile: then it has the newest one.
+    assert_eq!(zone.answered(0, (serves(3), NotTold), at(20)), None);
+    assert_eq!(zone.answered(0, (serves(4), NotTold), at(21)), None);
+    assert!(zone.answered(0, (serves(4), NotTold), at(21 + TIME)).is_some());
+}

@@ -7,15 +7,16 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
+use crate::publish::state::database::fields::key_of;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
-use crate::publish::state::tables::anew::{self, ANEW};
+use crate::publish::state::tables::anew::{self, ANEW, Successor};
 use crate::publish::state::tables::lost::{LOST, VALUE};
 use crate::publish::state::tables::rejected::REJECTED;
 use crate::publish::state::version::record::RecordWriter;
 use crate::publish::state::version::step::{self, Written};
 use crate::publish::state::version::step_source::{self, SOURCES, SourcesTable};
 use crate::publish::state::version::tail::{BeganReason, Tail};
-use crate::wire::Serial;
+use crate::wire::{Name, Serial};
 
 /// What leads from the version before to the next.
 #[derive(Debug)]
@@ -133,11 +134,23 @@ impl<'t> Writing<'t> {
 
     /// Forgets a zone; says whether it was there. What has its name next is another one.
     pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> DatabaseResult<bool> {
-        self.rejected.remove(key).map_err(DatabaseError::of)?;
         if self.notes_anew {
             let mut table = self.transaction().open_table(ANEW).map_err(DatabaseError::of)?;
             anew::note(&mut table, key)?;
         }
+        self.forget(key)
+    }
+
+    /// Forgets a zone for the next one of its name.
+    pub(in crate::publish) fn forget_for(&mut self, (zone, next): (&Name, &Successor)) -> DatabaseResult<()> {
+        match next {
+            Successor::Same => self.forget(&key_of(zone)).map(drop),
+            Successor::Another => self.remove(&key_of(zone)).map(drop),
+        }
+    }
+
+    fn forget(&mut self, key: &[u8]) -> DatabaseResult<bool> {
+        self.rejected.remove(key).map_err(DatabaseError::of)?;
         self.remove_versions(key)
     }
 

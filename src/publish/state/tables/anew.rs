@@ -19,6 +19,15 @@ pub(in crate::publish) const ANEW: ZoneTable = ZoneTable::new("anew");
 /// So many are kept: more than an operator removes while a catalog is held. Of more the older half goes.
 const MOST: u64 = 10_000;
 
+/// What the next zone of a forgotten one's name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::publish) enum Successor {
+    /// The same zone, which comes from its primaries again: nobody has said that it is another one.
+    Same,
+    /// Another zone.
+    Another,
+}
+
 /// All that are kept.
 pub(in crate::publish) fn read_all(from: &ReadTransaction) -> Result<BTreeSet<Name>, DatabaseError> {
     let all: Vec<(Name, ())> = zone_table::read_all(from, ANEW, |_| Some(()))?;

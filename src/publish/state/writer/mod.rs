@@ -14,7 +14,7 @@ pub(in crate::publish) mod rows;
 pub(in crate::publish) mod urgent;
 pub(in crate::publish) mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -29,6 +29,7 @@ use crate::publish::state::database::fields::key_of;
 use crate::publish::state::files::holds::{self, Holds};
 use crate::publish::state::store::Store;
 use crate::publish::state::store::writing::Ready;
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::timers::ZoneTimers;
 use crate::publish::state::version::step::Written;
 use crate::publish::state::writer::ready::{Version, ready};
@@ -140,11 +141,12 @@ impl StateWriter {
     }
 
     /// Forgets a zone soon: what is kept of it, and what waits. Many may go at once.
-    pub(in crate::publish) fn forget_soon(&self, zone: &Name) {
+    pub(in crate::publish) fn forget_soon(&self, zone: &Name, successor: Successor) {
         let mut work = self.shared.lock();
         work.waiting.remove(zone);
         work.urgent.retain(|(urgent, reply)| urgent.zone() != Some(zone) || !reply.is_given_up());
-        work.forgotten.insert(zone.clone());
+        let known = work.forgotten.entry(zone.clone()).or_insert(successor);
+        *known = successor.max(*known);
         self.shared.changed.notify_one();
     }
 
@@ -318,15 +320,14 @@ impl WriterShared {
         }
     }
 
-    fn forget_all(&self, zones: &BTreeSet<Name>) {
+    fn forget_all(&self, zones: &BTreeMap<Name, Successor>) {
         let remove = || {
-            let keys: Vec<Vec<u8>> = zones.iter().map(key_of).collect();
-            let removed = self.store.write(|it| keys.iter().try_for_each(|key| it.remove(key).map(drop)));
+            let removed = self.store.write(|it| zones.iter().try_for_each(|zone| it.forget_for(zone)));
             removed.map_err(DatabaseError::into_io)
         };
         if let Err(error) = self.guarded(remove) {
             let error = error.to_string();
-            self.lock().remaining.extend(zones.iter().map(|zone| (zone.clone(), error.clone())));
+            self.lock().remaining.extend(zones.keys().map(|zone| (zone.clone(), error.clone())));
         }
     }
 
@@ -489,7 +490,7 @@ fn continues(fits: bool) -> io::Result<()> {
 /// What is written next.
 enum WriteGroup {
     Look,
-    Forget(BTreeSet<Name>),
+    Forget(BTreeMap<Name, Successor>),
     Timers(BTreeMap<Name, Option<ZoneTimers>>),
     Urgent(Vec<(Urgent, WriterReply)>),
     Soon(Vec<Vec<Version>>),

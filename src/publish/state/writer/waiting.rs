@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::timers::ZoneTimers;
 use crate::publish::state::writer::ready::Version;
 use crate::publish::state::writer::urgent::{Urgent, WriterReply};
@@ -32,7 +33,7 @@ pub(in crate::publish) struct Waiting {
     pub(in crate::publish) waiting: BTreeMap<Name, Vec<Version>>,
     pub(in crate::publish) urgent: Vec<(Urgent, WriterReply)>,
     /// Zones to be forgotten, before anything else is written.
-    pub(in crate::publish) forgotten: BTreeSet<Name>,
+    pub(in crate::publish) forgotten: BTreeMap<Name, Successor>,
     /// Those that could not be.
     pub(in crate::publish) remaining: Vec<(Name, String)>,
     /// The zones of the group that is being written.

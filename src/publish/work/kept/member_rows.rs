@@ -1,5 +1,6 @@
 //! The members of catalogs in the state directory: read at the start, kept as they change, forgotten after their time.
 
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::members::KeptMember;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::kept::keeping::Keeping;
@@ -33,7 +34,7 @@ impl Keeping {
     /// Forgets what is kept of a zone that is not in service.
     pub(in crate::publish) fn forget_member(&self, name: &Name) {
         if let Some(writer) = self.state.writer() {
-            writer.forget_soon(name);
+            writer.forget_soon(name, Successor::Another);
         }
     }
 

@@ -72,6 +72,7 @@ impl Core {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
             if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
                 self.keeping.forget_member(&name);
+                self.keeping.forget_release(&name);
                 anew.insert(name.clone());
             }
             kept.push((name, Some(member)));

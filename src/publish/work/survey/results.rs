@@ -6,6 +6,7 @@ use crate::publish::fault::SourceFault;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
 use crate::publish::source::{SourceKey, ZoneSource};
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::work::core::Core;
 use crate::publish::work::jobs::job::{JobResult, JobStep, Task};
 use crate::publish::work::jobs::pool::Running;
@@ -202,7 +203,8 @@ impl Core {
             let is_transferred = gone.as_ref().is_some_and(Entry::is_transferred);
             match self.keeping.state.writer() {
                 Some(writer) if is_transferred => {
-                    writer.forget_soon(name);
+                    // If it comes back, it is the same zone, which its primaries have.
+                    writer.forget_soon(name, Successor::Same);
                     // Which version all secondaries have is known for as long as of any other zone.
                     self.keeping.keep_aside(name);
                 }
