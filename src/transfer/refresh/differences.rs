@@ -115,12 +115,12 @@ impl Refresh {
         Some((soa, self.refused.given(soa.serial)?))
     }
 
-    /// Versions that waited are forgotten, and this is served, as it was before they came: who has it is not known any more, and whose serial
-    /// went backwards was known beside another version.
+    /// Versions that waited are forgotten, and this is served, as it was before they came: who has it is not known any more, and who has other
+    /// content, or whose serial went backwards, was known beside another version.
     pub fn fell_back(&mut self, now: Now, served: Option<Soa>) {
         self.refused.clear();
         self.serves(now, served);
-        self.lineage.served_otherwise();
+        self.lineage.clear();
         self.seen.set_all_forked(false);
         self.behind = None;
     }
