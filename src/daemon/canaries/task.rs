@@ -157,7 +157,7 @@ impl CanaryTask {
     /// Looks at the zones that changed.
     fn follow(&mut self) {
         let knows_none = self.entries.zones.is_empty() && self.kept.is_empty() && self.away.is_empty();
-        if self.groups.is_empty() && knows_none {
+        if self.groups.is_empty() && knows_none && self.uncovered.is_empty() {
             return;
         }
         let report = self.report.load();
@@ -166,7 +166,10 @@ impl CanaryTask {
         }
         let names: BTreeSet<Name> = match self.seen.and_then(|seen| report.changed_since(seen)) {
             Some(changed) => changed.cloned().collect(),
-            None => report.zones.keys().chain(self.entries.zones.keys()).cloned().collect(),
+            None => {
+                let known = self.entries.zones.keys().chain(&self.uncovered);
+                report.zones.keys().chain(known).cloned().collect()
+            }
         };
         self.seen = Some(report.changes());
         for name in names {
@@ -233,7 +236,7 @@ impl CanaryTask {
         let known = known.or(away);
         let is_known = missing.is_none() || known.is_some();
         let kept = match known {
-            Some(kept) => kept,
+            Some(kept) if !kept.is_uncovered() => kept,
             // Nothing counts as released, not what is served either, until an order says so.
             None if let Some(missing) = missing => {
                 let serial = Serial(newest.0.wrapping_sub(1));
@@ -244,7 +247,7 @@ impl CanaryTask {
                 kept
             }
             // What was served when no group covered it is what all have.
-            None => {
+            _ => {
                 let kept = KeptRelease::running(before.unwrap_or(newest));
                 self.unkept.insert(name.clone(), Some(kept));
                 kept
@@ -263,7 +266,7 @@ impl CanaryTask {
 
     /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
     fn set_aside(&mut self, name: &Name) {
-        self.uncovered.remove(name);
+        self.forget_uncovered(name);
         let is_unknown = self.note_unread(name);
         let before = self.take_out(name).or_else(|| self.kept.remove(name));
         if let Some(kept) = before.filter(|_| !is_unknown) {
