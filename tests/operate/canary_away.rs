@@ -183,10 +183,9 @@ fn a_halted_zone_that_no_group_covers_any_more_is_named() {
     };
     let log = |site: &Leaving| std::fs::read_to_string(site.lab.log_file("hub")).unwrap_or_default();
     let told = "the zone was halted, and no [[canary]] covers it any more";
-    for (round, (without, with_restart)) in
-        [(&other, false), (&other, true), (&none, false), (&none, true)].into_iter().enumerate()
-    {
-        let newest = 2 + round as u32;
+    let mut log_lines = 0;
+    let rounds = [(&other, false), (&other, true), (&none, false), (&none, true)];
+    for ((without, with_restart), newest) in rounds.into_iter().zip(2..) {
         site.hub.must(&["zone", "halt", ZONE]);
         site.deploy(newest);
         site.wait_others(newest - 1, newest);
@@ -200,7 +199,13 @@ fn a_halted_zone_that_no_group_covers_any_more_is_named() {
         }
         site.hub.wait_status("the alarm", is_alarm);
         wait_until("it is for all", BOUND, || site.sent() == [Some(newest); 2]);
-        assert_eq!(log(&site).matches(told).count(), round + 1);
+        log_lines += 1;
+        assert_eq!(log(&site).matches(told).count(), log_lines);
+        // Nobody knows of it yet: it is told after each start.
+        site.hub.kill();
+        site.hub.start(&site.lab);
+        site.hub.wait_status("the alarm after another start", is_alarm);
+        log_lines += 1;
         // It ends by an order, and when a group covers the zone again.
         if with_restart {
             let said = site.hub.must(&["zone", "release", ZONE]);
@@ -209,9 +214,38 @@ fn a_halted_zone_that_no_group_covers_any_more_is_named() {
             let said = site.hub.command(&["zone", "release", ZONE]);
             assert!(said.code == 1 && said.text.contains("no zone of a [[canary]]"), "{said:?}");
         }
-        site.configure(&usual);
+        // So it does where a start has the group again: what was released before counts no more.
+        if with_restart {
+            site.hub.kill();
+            site.hub.start(&site.lab);
+            site.hub.wait_zone(ZONE, "served", Some(newest.into()));
+            site.configure(&usual);
+        } else {
+            site.hub.kill();
+            site.hub.write_config(&usual);
+            site.hub.start(&site.lab);
+        }
         site.wait("released", 1);
         site.hub.wait_status("no alarm", |status| !is_alarm(status));
+        wait_until("all have the newest", BOUND, || site.sent() == [Some(newest); 2]);
+        assert_eq!(log(&site).matches(told).count(), log_lines);
+    }
+    // It ends with the zone, which goes later than the last group, or by the same reload.
+    let (neither, _) = site.without.split_once("[[canary]]").unwrap();
+    let neither = neither.to_owned();
+    for (is_later, newest) in [(true, 6), (false, 7)] {
+        site.hub.must(&["zone", "halt", ZONE]);
+        site.deploy(newest);
+        if is_later {
+            site.configure(&none);
+            site.hub.wait_status("the alarm", is_alarm);
+        }
+        site.configure(&neither);
+        site.hub.wait_status("gone, and no alarm", |status| {
+            zone_status(status, ZONE).is_none() && !is_alarm(status)
+        });
+        site.configure(&usual);
+        site.wait("released", 1);
     }
 }
 

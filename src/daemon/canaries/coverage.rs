@@ -1,7 +1,7 @@
 //! Which zones a group covers: what becomes of one that a group begins to cover, or that none covers any more.
 //!
 //! A zone that no group covers goes to all secondaries. Where it was halted, nobody has ordered that: the log names it, and an alarm until a
-//! group covers it again, it goes, or an operator releases it. Never releases a version itself.
+//! group covers it again, it goes, or an operator releases it, also over restarts. Never releases a version itself.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -40,13 +40,25 @@ impl CanaryTask {
         }
     }
 
-    /// What was kept of a zone that no group covers any more is of no use.
+    /// What was kept of a zone that no group covers any more is of no use, but for that it was halted: a restart tells it again.
     pub(super) fn no_group_covers(&mut self, name: Name, kept: KeptRelease) {
-        if kept.is_halted {
-            tracing::error!(zone = %name, released = %kept.serial, "the zone was halted, and no [[canary]] covers it any more: all secondaries get its newest version");
-            self.uncovered.insert(name.clone());
+        if !kept.is_halted && !kept.is_uncovered() {
+            self.unkept.insert(name, None);
+            return;
         }
-        self.unkept.insert(name, None);
+        if self.uncovered.insert(name.clone()) {
+            tracing::error!(zone = %name, released = %kept.serial, "the zone was halted, and no [[canary]] covers it any more: all secondaries get its newest version");
+        }
+        if kept.is_halted {
+            self.unkept.insert(name, Some(kept.uncovered()));
+        }
+    }
+
+    /// A zone that is there no more: another one of its name was never halted.
+    pub(super) fn forget_uncovered(&mut self, name: &Name) {
+        if self.uncovered.remove(name) {
+            self.unkept.insert(name.clone(), None);
+        }
     }
 
     /// An operator knows of those of the zones that are uncovered that these names and patterns take; which they are.
@@ -54,7 +66,7 @@ impl CanaryTask {
         let filters: Vec<ZoneFilter> = zones.iter().map(|text| ZoneFilter::parse(text)).collect();
         let is_taken = |name: &Name| filters.iter().any(|filter| filter.takes(&name.to_string(), false));
         let taken: BTreeSet<Name> = self.uncovered.iter().filter(|name| is_taken(name)).cloned().collect();
-        self.uncovered.retain(|name| !taken.contains(name));
+        taken.iter().for_each(|name| self.forget_uncovered(name));
         taken
     }
 }

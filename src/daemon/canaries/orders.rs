@@ -84,6 +84,7 @@ impl CanaryTask {
             listed(&uncovered)
         );
         if released.is_empty() && !uncovered.is_empty() {
+            self.carry_out().await;
             return named.outcome(of_uncovered, true);
         }
         if released.is_empty() {

@@ -150,7 +150,7 @@ impl CanaryTask {
     /// Looks at the zones that changed.
     fn follow(&mut self) {
         let knows_none = self.entries.zones.is_empty() && self.kept.is_empty() && self.away.is_empty();
-        if self.groups.is_empty() && knows_none {
+        if self.groups.is_empty() && knows_none && self.uncovered.is_empty() {
             return;
         }
         let report = self.report.load();
@@ -159,7 +159,10 @@ impl CanaryTask {
         }
         let names: BTreeSet<Name> = match self.seen.and_then(|seen| report.changed_since(seen)) {
             Some(changed) => changed.cloned().collect(),
-            None => report.zones.keys().chain(self.entries.zones.keys()).cloned().collect(),
+            None => {
+                let known = self.entries.zones.keys().chain(&self.uncovered);
+                report.zones.keys().chain(known).cloned().collect()
+            }
         };
         self.seen = Some(report.changes());
         for name in names {

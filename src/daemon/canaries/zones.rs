@@ -106,7 +106,7 @@ impl CanaryTask {
         let known = known.or(away);
         let is_known = missing.is_none() || known.is_some();
         let kept = match known {
-            Some(kept) => kept,
+            Some(kept) if !kept.is_uncovered() => kept,
             // Nothing counts as released, not what is served either, until an order says so.
             None if let Some(missing) = missing => {
                 let serial = Serial(newest.serial.0.wrapping_sub(1));
@@ -118,7 +118,7 @@ impl CanaryTask {
                 kept
             }
             // What was served when no group covered it is what all have.
-            None => {
+            _ => {
                 let serial = before.unwrap_or(newest.serial);
                 let accepted_at = newest.accepted_at.filter(|_| serial == newest.serial);
                 let kept = KeptRelease { accepted_at, ..KeptRelease::running(serial) };
@@ -139,7 +139,7 @@ impl CanaryTask {
 
     /// A zone that is there no more. What is kept of it stays: it comes back to it if it comes back.
     fn set_aside(&mut self, name: &Name) {
-        self.uncovered.remove(name);
+        self.forget_uncovered(name);
         let is_unknown = self.note_unread(name);
         let before = self.take_out(name).or_else(|| self.kept.remove(name));
         if let Some(kept) = before.filter(|_| !is_unknown) {

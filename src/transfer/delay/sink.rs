@@ -178,15 +178,15 @@ impl DelayedVersions {
 
     /// Forgets what waits of a zone.
     fn clear(&self, zone: &Name) {
-        let mut state = self.lock();
-        let is_known = state.zones.remove(zone).is_some() | state.remembered.remove(zone).is_some();
-        state.is_unkept |= is_known;
+        self.lock().clear(zone);
     }
 
-    /// When this version was first seen before a restart.
-    fn remembered(&self, zone: &Name, serial: Serial) -> Option<Remembered> {
+    /// When this version of a primary was first seen before a restart. Another primary may have another version under its serial.
+    fn remembered(&self, zone: &Name, serial: Serial, primary: SocketAddr) -> Option<Remembered> {
         let state = self.lock();
-        let found = state.remembered.get(zone)?.iter().find(|(one, _)| *one == serial);
+        // Of an older build it is not known who gave it.
+        let is_it = |it: &Remembered| it.primary.is_none_or(|before| before == primary);
+        let found = state.remembered.get(zone)?.iter().find(|(one, it)| *one == serial && is_it(it));
         let since = state.read_at.map_or_else(Default::default, |at| at.elapsed());
         found.map(|(_, it)| Remembered { waited: it.waited + since, ..*it })
     }
@@ -217,25 +217,56 @@ impl DelayedVersions {
     /// Puts a version into service in the place of all that waits; that stays where the version is not served.
     fn serve_instead(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
-        let passing = self.lock().zones.get_mut(&name).map(Queue::pause);
+        let passing = self.lock().pause(&name);
+        let mut paused = PausedZone { versions: self, name: Some(&name) };
         if let Some(gate) = passing {
             gate.close_and_wait();
         }
-        let outcome = self.inner.whole(zone, origin);
-        match outcome {
-            Ok(()) => self.clear(&name),
-            Err(_) => {
-                if let Some(queue) = self.lock().zones.get_mut(&name) {
-                    queue.go_on();
-                }
-                self.changed.notify_one();
-            }
+        self.inner.whole(zone, origin)?;
+        paused.name = None;
+        self.clear(&name);
+        Ok(())
+    }
+}
+
+/// What waits of a zone goes on when this is dropped, also by a panic.
+struct PausedZone<'a> {
+    versions: &'a DelayedVersions,
+    name: Option<&'a Name>,
+}
+
+impl Drop for PausedZone<'_> {
+    fn drop(&mut self) {
+        let Some(name) = self.name else { return };
+        if let Some(queue) = self.versions.lock().zones.get_mut(name) {
+            queue.go_on();
         }
-        outcome
+        self.versions.changed.notify_one();
     }
 }
 
 impl WaitingZones {
+    /// Forgets what waits of a zone.
+    fn clear(&mut self, zone: &Name) {
+        let is_known = self.zones.remove(zone).is_some() | self.remembered.remove(zone).is_some();
+        self.is_unkept |= is_known;
+    }
+
+    /// Whether a zone comes from primaries.
+    fn is_followed(&self, zone: &Name) -> bool {
+        self.sources.get(zone).is_some_and(|from| !from.is_empty())
+    }
+
+    /// Nothing that waits of a zone is served for a while, but for what is passing the gate that is returned, also where nothing waits any more.
+    fn pause(&mut self, zone: &Name) -> Option<Arc<InstallGate>> {
+        if let Some(queue) = self.zones.get_mut(zone) {
+            return Some(queue.pause());
+        }
+        let gate = self.gates.get_mut(zone)?;
+        let next = Arc::new(gate.next());
+        Some(std::mem::replace(gate, next))
+    }
+
     /// What is to be kept over a restart.
     fn to_keep(&self, now: Now) -> Kept {
         let since =
@@ -268,7 +299,7 @@ impl Sink for DelayedVersions {
     fn forget(&self, zone: &Name) {
         let gate = {
             let mut state = self.lock();
-            if state.sources.get(zone).is_some_and(|from| !from.is_empty()) {
+            if state.is_followed(zone) {
                 // It is here again, and what waits is of now.
                 return;
             }
@@ -334,7 +365,7 @@ impl Sink for DelayedVersions {
         let version = Version {
             force: origin.force,
             has_other_keys: has_other_keys(&before, &zone),
-            remembered: self.remembered(&name, zone.serial()),
+            remembered: self.remembered(&name, zone.serial(), origin.primary),
             zone: Arc::new(zone),
             owners: None,
             primary: origin.primary,
@@ -376,7 +407,7 @@ impl Sink for DelayedVersions {
                 ));
             }
             at = Arc::new(next);
-            let remembered = self.remembered(name, to);
+            let remembered = self.remembered(name, to, origin.primary);
             // Versions that waited before a restart wait for themselves again; of others that came together the last counts.
             if remembered.is_some() || index + 1 == count {
                 versions.push(Version {
@@ -409,8 +440,13 @@ impl Sink for DelayedVersions {
                 timers.forked.get_or_insert(tip.serial().0);
             }
         }
-        // Of a zone that comes from primaries no more nothing waits.
-        timers.iter().filter(|(_, timers)| timers.is_none()).for_each(|(zone, _)| self.clear(zone));
+        // Of a zone that comes from primaries no more nothing waits. It may come from some again since that was told.
+        for (zone, _) in timers.iter().filter(|(_, timers)| timers.is_none()) {
+            let mut state = self.lock();
+            if !state.is_followed(zone) {
+                state.clear(zone);
+            }
+        }
         self.inner.keep(timers)
     }
 }

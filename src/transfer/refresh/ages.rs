@@ -70,7 +70,7 @@ impl Refresh {
         self.failures = saved.failures;
         if saved.failures > 0 {
             let due = |checked| at_unix(checked)?.checked_add(soa.refresh);
-            let last = saved.checked.and_then(due).unwrap_or(now.wall);
+            let last = saved.checked.or(saved.unconfirmed_since).and_then(due).unwrap_or(now.wall);
             self.failing_since = Some(last.min(now.wall));
         }
     }

@@ -103,10 +103,20 @@ impl Refresh {
         (now.instant < until).then_some(until)
     }
 
-    /// An operator's order waits for no pause.
+    /// An order waits for no pause. One for all zones, or because a key changed, has none compared whose primaries agreed.
     pub(super) fn note_order(&mut self) {
         self.forked_whole_at = None;
+        self.lineage.try_again();
+    }
+
+    /// An operator has named this zone.
+    pub fn compare_soon(&mut self) {
         self.lineage.compare_soon();
+    }
+
+    /// A primary gave differences that do not fit what is served under that serial.
+    pub fn parted(&mut self, now: Now) {
+        self.lineage.parted(now.instant);
     }
 
     /// The version that is served now, where it is one that was refused when a primary gave it: somebody has accepted it.
@@ -115,12 +125,12 @@ impl Refresh {
         Some((soa, self.refused.given(soa.serial)?))
     }
 
-    /// Versions that waited are forgotten, and this is served, as it was before they came: who has it is not known any more, and whose serial
-    /// went backwards was known beside another version.
+    /// Versions that waited are forgotten, and this is served, as it was before they came: who has it is not known any more, and who has other
+    /// content, or whose serial went backwards, was known beside another version.
     pub fn fell_back(&mut self, now: Now, served: Option<Soa>) {
         self.refused.clear();
         self.serves(now, served);
-        self.lineage.served_otherwise();
+        self.lineage.clear();
         self.seen.set_all_forked(false);
         self.behind = None;
     }
@@ -158,6 +168,7 @@ impl Refresh {
             // What is served is in its history, and in that of all who have that.
             self.seen.set_all_forked(false);
             self.forked_whole_at = Some(now.instant);
+            self.lineage.parted(now.instant);
         }
         self.lineage.gave(primary, soa.serial, (whole, before.serial), now.instant);
     }

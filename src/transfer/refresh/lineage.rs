@@ -16,7 +16,8 @@ const MOST_SAME_AGAIN: Duration = Duration::from_secs(8 * 86_400);
 /// refuses transfers is not asked all the time.
 const OTHER_AGAIN: Duration = Duration::from_secs(3600);
 /// The same after one without a result: it doubles from one of those to the next, up to a day. So a zone that always changes meanwhile, and a
-/// primary that always refuses, cost little. Of a zone that is too large it is as after one that found the same.
+/// primary that always refuses, cost little. Of a zone that is too large it is as after one that found the same, unless the primary is known
+/// to have other content: then an alarm waits for its end.
 const MOST_AGAIN: Duration = Duration::from_secs(86_400);
 /// The same where another version is served since then, which may have ended it; and after a version that changed meanwhile.
 const CHANGED_AGAIN: Duration = Duration::from_secs(60);
@@ -117,6 +118,8 @@ pub(super) struct Lineage {
     compare_at: Vec<Instant>,
     /// How many comparisons of each in a row had no result.
     fruitless: Vec<u32>,
+    /// How many of each since the last one with a result found the zone too large.
+    too_large: Vec<u32>,
     /// How many of each in a row have found the same content.
     agreed: Vec<u32>,
     /// A time that is over.
@@ -131,6 +134,7 @@ impl Lineage {
             version: 0,
             compare_at: vec![now; primaries],
             fruitless: vec![0; primaries],
+            too_large: vec![0; primaries],
             agreed: vec![0; primaries],
             began: now,
         }
@@ -261,6 +265,15 @@ impl Lineage {
         }
         self.giver = self.giver.filter(|giver| giver.primary != primary);
         self.believe_none();
+        self.agreed.fill(0);
+    }
+
+    /// It is proven that primaries have other content, or had: that they agreed before says nothing any more.
+    pub(super) fn parted(&mut self, now: Instant) {
+        self.agreed.fill(0);
+        for at in &mut self.compare_at {
+            *at = (*at).min(now + OTHER_AGAIN);
+        }
     }
 
     /// A primary was compared with what is served.
@@ -269,6 +282,7 @@ impl Lineage {
         let found = if of.version == self.version { found } else { Comparison::Moved };
         let count = |counts: &[u32]| counts.get(primary).copied().unwrap_or(0);
         let (fruitless, agreed) = (count(&self.fruitless), count(&self.agreed));
+        let too_large = count(&self.too_large);
         let has_result = !matches!(found, Comparison::Moved | Comparison::Failed | Comparison::TooLarge);
         let again = match found {
             Comparison::Same => {
@@ -289,13 +303,23 @@ impl Lineage {
             }
             Comparison::Moved => doubled(CHANGED_AGAIN, fruitless, MOST_AGAIN),
             Comparison::Failed => doubled(OTHER_AGAIN, fruitless, MOST_AGAIN),
-            Comparison::TooLarge => doubled(SAME_AGAIN, fruitless, MOST_SAME_AGAIN),
+            Comparison::TooLarge if matches!(self.of(primary), Standing::Other(_)) => {
+                doubled(OTHER_AGAIN, too_large, MOST_AGAIN)
+            }
+            Comparison::TooLarge => doubled(SAME_AGAIN, too_large, MOST_SAME_AGAIN),
         };
         if let Some(at) = self.compare_at.get_mut(primary) {
             *at = now + again;
         }
         if let Some(fruitless) = self.fruitless.get_mut(primary) {
             *fruitless = if has_result { 0 } else { fruitless.saturating_add(1) };
+        }
+        if let Some(too_large) = self.too_large.get_mut(primary) {
+            match found {
+                Comparison::TooLarge => *too_large = too_large.saturating_add(1),
+                _ if has_result => *too_large = 0,
+                _ => {}
+            }
         }
         if let Some(agreed) = self.agreed.get_mut(primary).filter(|_| has_result) {
             *agreed = if found == Comparison::Same { agreed.saturating_add(1) } else { 0 };
@@ -321,7 +345,20 @@ impl Lineage {
     pub(super) fn compare_soon(&mut self) {
         self.compare_at.fill(self.began);
         self.fruitless.fill(0);
+        self.too_large.fill(0);
         self.agreed.fill(0);
+    }
+
+    /// What kept comparisons from a result may have ended. Primaries that agreed are left alone: this may be of all zones.
+    pub(super) fn try_again(&mut self) {
+        let counts = self.fruitless.iter().zip(&self.agreed);
+        for (at, (fruitless, agreed)) in self.compare_at.iter_mut().zip(counts) {
+            if *agreed == 0 || *fruitless > 0 {
+                *at = self.began;
+            }
+        }
+        self.fruitless.fill(0);
+        self.too_large.fill(0);
     }
 
     /// Two that have other content under one serial. Where each of them has other content than is served, it is only what is served that differs.

@@ -13,6 +13,7 @@ use crate::transfer::secondary::{
 };
 use crate::zone::Owners;
 
+const BOUND: Duration = Duration::from_secs(60);
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const STAYS: SocketAddr = SocketAddr::new(LOOPBACK, 53);
 const GOES: SocketAddr = SocketAddr::new(LOOPBACK, 54);
@@ -112,6 +113,8 @@ fn what_has_begun_or_is_on_its_way_when_its_server_goes_is_not_served() {
     versions.whole(zone(2, &[], &[]), from(GOES)).unwrap();
     versions.forget(&name("example."));
     assert_eq!(serials(&versions, &hub), (Some(2), Some(1)), "it is of now");
+    versions.keep(vec![(name("example."), None)]).unwrap();
+    assert_eq!(serials(&versions, &hub), (Some(2), Some(1)), "its timers were of before");
 }
 
 /// A publisher that takes long.
@@ -201,6 +204,71 @@ fn a_version_that_is_served_by_order_is_followed_by_none_that_waited() {
     assert_eq!((serials(&versions, &hub), versions.count()), ((Some(2), Some(2)), 0));
 }
 
+/// A version that waited and is passing when an order comes, with a publisher that takes long.
+#[test]
+fn an_order_waits_for_what_is_being_served_of_a_server_that_is_no_primary_any_more() {
+    let (directory, (hub, _served)) = (tempfile::tempdir().unwrap(), Hub::new());
+    hub.put(zone(1, &[], &[]));
+    let (entered, has_entered) = mpsc::channel();
+    let (go, may_go) = mpsc::channel();
+    let inner = Arc::new(SlowSink { hub: hub.clone(), entered, go: Mutex::new(may_go) });
+    let settings = DelaySettings { rules: rules(), directory: directory.path().to_owned() };
+    let versions = DelayedVersions::new(settings, inner);
+    let begin = || {
+        let mut state = versions.lock();
+        state.zones.get_mut(&name("example.")).unwrap().begin(&name("example."), 1, Why::Delay)
+    };
+    let order =
+        |serial| versions.whole(zone(serial, &[], &[]), Origin { force: Force::Order, ..from(STAYS) });
+    versions.whole(zone(9, &["bad.example."], &[]), from(GOES)).unwrap();
+    let step = begin().unwrap();
+    std::thread::scope(|threads| {
+        let serving = threads.spawn(|| step.serve(&*versions.inner));
+        has_entered.recv().unwrap();
+        versions.only_from(&name("example."), &[STAYS]);
+        assert_eq!(versions.count(), 0);
+        let ordered = threads.spawn(|| order(2));
+        let soon = has_entered.recv_timeout(Duration::from_millis(50));
+        [(), ()].into_iter().for_each(|()| go.send(()).unwrap());
+        serving.join().unwrap().unwrap();
+        ordered.join().unwrap().unwrap();
+        assert_eq!(soon, Err(mpsc::RecvTimeoutError::Timeout));
+    });
+    assert_eq!(hub.served(&name("example.")).map(|zone| zone.serial()), Some(Serial(2)));
+    // What waits goes on where an order ends by a panic.
+    versions.whole(zone(3, &[], &[]), from(STAYS)).unwrap();
+    drop(go);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| order(4))).unwrap_err();
+    assert!(begin().is_some());
+}
+
+#[test]
+fn the_time_that_a_version_has_waited_before_a_restart_is_of_the_primary_that_gave_it() {
+    let (directory, (hub, _served)) = (tempfile::tempdir().unwrap(), Hub::new());
+    hub.put(zone(1, &[], &[]));
+    let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+    for (before, primary, is_same) in
+        [(Some(GOES), GOES, true), (Some(GOES), STAYS, false), (None, STAYS, true)]
+    {
+        let it = Remembered { seen: now.wall, waited: seconds(DELAY), is_ordered: true, primary: before };
+        let kept: Kept = [(name("example."), vec![(Serial(2), it)])].into();
+        kept::write(directory.path(), &kept, now.wall).unwrap();
+        for whole in [false, true] {
+            let versions = delayed(directory.path(), &hub);
+            versions.only_from(&name("example."), &[STAYS, GOES]);
+            match whole {
+                true => versions.whole(zone(2, &["b.example."], &[]), from(primary)).unwrap(),
+                false => {
+                    let differences = vec![step(1, 2, &[], &["b.example."])];
+                    versions.differences(&name("example."), differences, from(primary)).unwrap();
+                }
+            }
+            let next = versions.lock().zones[&name("example.")].machine.next(now);
+            assert_eq!(matches!(next, NextRelease::Release(..)), is_same, "{before:?} {primary} {next:?}");
+        }
+    }
+}
+
 #[test]
 fn who_gave_what_waits_is_kept_and_what_a_former_primary_gave_counts_no_more_after_a_restart() {
     let (directory, (hub, _served)) = (tempfile::tempdir().unwrap(), Hub::new());
@@ -264,10 +332,12 @@ fn of(primaries: &[&Primary]) -> SecondaryZone {
 
 /// The report, once it is so.
 async fn told(handle: &SecondaryHandle, is_it: impl Fn(&ZoneReport) -> bool) -> ZoneReport {
+    let begun = Instant::now();
     loop {
         let report = handle.report().await.unwrap().into_iter().next();
-        if let Some(report) = report.filter(|report| is_it(report)) {
-            return report;
+        match report {
+            Some(report) if is_it(&report) => return report,
+            report => assert!(begun.elapsed() < BOUND, "{report:?}"),
         }
         tokio::task::yield_now().await;
     }

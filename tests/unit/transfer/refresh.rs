@@ -301,7 +301,10 @@ fn a_version_that_no_primary_ever_confirmed_expires_by_the_time_since_it_counts_
         let saved = it.save(at);
         assert_eq!((saved.checked, saved.unconfirmed_since), (None, Some(1_800_000_000)), "{round}");
         it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), at, fastrand::Rng::new());
-        assert_eq!((it.is_expired(at), it.status(at).checked), (round == 5, None), "{round}");
+        let status = it.status(at);
+        assert_eq!((it.is_expired(at), status.checked), (round == 5, None), "{round}");
+        // Not since the restart.
+        assert_eq!(status.failing_since, Some(now.wall + soa(5).refresh), "{round}");
     }
     // A clock that went back makes nothing younger.
     let saved = it.save(at);

@@ -86,6 +86,10 @@ fn a_restart_between_the_service_of_a_version_and_the_end_of_its_transfer_takes_
 #[test]
 fn when_what_waited_is_forgotten_nobody_is_behind_it_or_has_what_is_served_without_proof() {
     let now = start();
+    let mut parted = compared(now, Comparison::Other);
+    parted.fell_back(now, Some(soa(2)));
+    assert_eq!(contradiction(&parted, now), None);
+    assert_eq!(parted.kept_lineage(&addresses()), Some(crate::publish::KeptLineage::default()));
     for phase in ["idle", "asking", "transferring"] {
         let mut it = compared(now, Comparison::Same);
         // The version that waited is 5, of primary 0; the other one fell behind it.

@@ -139,9 +139,19 @@ fn comparisons_without_a_result_become_seldom() {
         assert_eq!(seconds(&it, now), first);
     }
     let mut it = given(now);
+    for _ in 0..4 {
+        it.compared(it.comparison().unwrap(), Comparison::Moved, now);
+    }
     for days in [1.0, 2.0, 4.0, 8.0, 8.0] {
         it.compared(it.comparison().unwrap(), Comparison::TooLarge, now);
         assert_eq!(seconds(&it, now), days * 86_400.0);
+        it.compared(it.comparison().unwrap(), Comparison::Failed, now);
+    }
+    // The alarm of one with other content is not to wait so long for its end.
+    let mut it = compared(now, Comparison::Other);
+    for hours in [1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 24.0] {
+        it.compared(it.comparison().unwrap(), Comparison::TooLarge, now);
+        assert_eq!(seconds(&it, now), hours * HOUR);
     }
     // Each new version has one with other content compared soon, but not where that never has a result.
     let mut it = compared(now, Comparison::Other);
@@ -185,17 +195,57 @@ fn primaries_that_agree_for_long_are_compared_seldom() {
         seconds(it, now)
     };
     let mut ordered = it.clone();
-    ordered.ordered(Order::Refresh);
-    let told = ordered.status(now).serial.unwrap().0;
-    ordered.answered(now, 0, Some(soa(told)));
-    ordered.answered(now, 1, Some(soa(told)));
+    ordered.compare_soon();
+    assert_eq!(seconds(&ordered, now), 0.0);
     assert_eq!(again(&mut ordered), 86_400.0);
+    // An order for all zones, or a new key, does not: only where there was no result.
+    let mut all = it.clone();
+    let told = all.status(now).serial.unwrap().0;
+    let order = |it: &mut Refresh| {
+        it.ordered(Order::Refresh);
+        it.answered(now, 0, Some(soa(told)));
+        it.answered(now, 1, Some(soa(told)));
+    };
+    let mut failed = it.clone();
+    failed.compared(failed.comparison().unwrap(), Comparison::Failed, now);
+    order(&mut failed);
+    assert_eq!(seconds(&failed, now), 0.0);
+    assert_eq!(again(&mut failed), 8.0 * 86_400.0);
+    order(&mut all);
+    assert_eq!(again(&mut all), 8.0 * 86_400.0);
     let mut other = it.clone();
     other.compared(other.comparison().unwrap(), Comparison::Other, now);
     assert_eq!(again(&mut other), 86_400.0);
     // One that had no result does not.
     it.compared(it.comparison().unwrap(), Comparison::Moved, now);
     assert_eq!(again(&mut it), 8.0 * 86_400.0);
+}
+
+/// One of two that have agreed for long is put back and edited apart: what is served comes from it, and the other one is compared soon.
+#[test]
+fn primaries_that_part_after_they_agreed_for_long_are_compared_soon() {
+    let now = start();
+    let mut it = given(now);
+    let mut serial = 5;
+    for giver in [0, 1].repeat(5) {
+        it.compared(it.comparison().unwrap(), Comparison::Same, now);
+        serial += 1;
+        assert_eq!(it.notified(Some(giver), Some(Serial(serial))), ixfr(giver, serial - 1));
+        it.transferred(now, Transferred::Served(soa(serial)));
+        it.notified(Some(1 - giver), None);
+        assert_eq!(it.answered(now, 1 - giver, Some(soa(serial))), None);
+    }
+    let mut unfit = it.clone();
+    assert_eq!(seconds(&it, now), 8.0 * 86_400.0);
+    let (action, now) = round(&mut it, now, &[Some(serial), Some(serial - 1)]);
+    assert_eq!(action, None);
+    let (action, now) = round(&mut it, now, &[Some(serial), Some(serial)]);
+    assert_eq!(action, forked(1), "it may have another version");
+    it.transferred(now, Transferred::Served(soa(serial)));
+    assert_eq!((it.comparison().unwrap().primary, seconds(&it, now)), (0, HOUR));
+    // The same where differences do not fit.
+    unfit.parted(now);
+    assert!(seconds(&unfit, now) <= HOUR);
 }
 
 #[test]

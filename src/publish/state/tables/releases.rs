@@ -29,6 +29,7 @@ pub struct KeptRelease {
     /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
     pub is_halted: bool,
     /// Whether a canary that became unhealthy has halted it, and no order.
+    /// Of one that is not halted: see [`uncovered`](Self::uncovered).
     pub is_unhealthy: bool,
 }
 
@@ -54,6 +55,7 @@ pub enum MissingReleases {
 const RUNS: u8 = 0;
 const HALTED: u8 = 1;
 const HALTED_UNHEALTHY: u8 = 2;
+const UNCOVERED: u8 = 3;
 
 impl KeptRelease {
     /// A zone that goes its usual way, released up to this serial.
@@ -62,9 +64,22 @@ impl KeptRelease {
         Self { serial, accepted_at: None, is_halted: false, is_unhealthy: false }
     }
 
+    /// The same of a zone that was halted and goes to all secondaries, because nothing holds it back any more and nobody has ordered that.
+    #[must_use]
+    pub fn uncovered(self) -> Self {
+        Self { is_halted: false, is_unhealthy: true, ..self }
+    }
+
+    /// Whether it is such a zone.
+    #[must_use]
+    pub fn is_uncovered(&self) -> bool {
+        !self.is_halted && self.is_unhealthy
+    }
+
     fn octets(self) -> Vec<u8> {
         let halted = match (self.is_halted, self.is_unhealthy) {
-            (false, _) => RUNS,
+            (false, false) => RUNS,
+            (false, true) => UNCOVERED,
             (true, false) => HALTED,
             (true, true) => HALTED_UNHEALTHY,
         };
@@ -83,12 +98,9 @@ impl KeptRelease {
         }
         let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
         let accepted_at = fields.time();
-        Some(Self {
-            serial,
-            accepted_at,
-            is_halted: halted != RUNS,
-            is_unhealthy: halted == HALTED_UNHEALTHY,
-        })
+        let is_halted = !matches!(halted, RUNS | UNCOVERED);
+        let is_unhealthy = matches!(halted, HALTED_UNHEALTHY | UNCOVERED);
+        Some(Self { serial, accepted_at, is_halted, is_unhealthy })
     }
 }
 
@@ -130,6 +142,7 @@ mod tests {
         let kept = [
             (one.clone(), release(7, (false, false))),
             (name("two."), release(8, (true, true))),
+            (name("three."), release(9, (false, true))),
             (other.clone(), release(u32::MAX, (true, false))),
         ];
         database.write(|to| write(to, &kept)).unwrap();
@@ -137,7 +150,7 @@ mod tests {
             kept.iter().filter_map(|(zone, release)| Some((zone.clone(), (*release)?))).collect();
         assert_eq!(database.read(read_all).unwrap(), KeptReleases { zones: expected, missing: None });
         database.write(|to| write(to, &[(other, None)])).unwrap();
-        assert_eq!(database.read(read_all).unwrap().zones.len(), 2);
+        assert_eq!(database.read(read_all).unwrap().zones.len(), 3);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(RELEASES).map_err(DatabaseError::of)?;
             table.insert(&*key_of(&one), &b"\x01short"[..3]).map_err(DatabaseError::of)?;
@@ -145,7 +158,7 @@ mod tests {
         };
         database.write(damage).unwrap();
         let KeptReleases { zones, missing } = database.read(read_all).unwrap();
-        assert_eq!(zones.into_keys().collect::<Vec<_>>(), [name("two.")]);
+        assert_eq!(zones.into_keys().collect::<Vec<_>>(), [name("three."), name("two.")]);
         assert_eq!(missing, Some(MissingReleases::Unread));
     }
 }

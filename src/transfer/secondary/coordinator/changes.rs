@@ -36,6 +36,13 @@ impl Coordinator {
     }
 
     pub(super) fn ordered(&mut self, zone: Option<Name>, except: &BTreeSet<Name>, order: Order) -> usize {
+        if let Some(entry) = zone.as_ref().and_then(|zone| self.zones.get_mut(zone)) {
+            entry.compare_soon();
+        }
+        self.take_order(zone, except, order)
+    }
+
+    fn take_order(&mut self, zone: Option<Name>, except: &BTreeSet<Name>, order: Order) -> usize {
         let zones: Vec<Name> = match zone {
             Some(zone) => self.zones.get_key_value(&zone).map(|(zone, _)| zone.clone()).into_iter().collect(),
             None => self.zones.keys().filter(|zone| !except.contains(*zone)).cloned().collect(),
@@ -131,7 +138,7 @@ impl Coordinator {
             self.jobs.end_pauses(Instant::now());
         }
         for zone in zones {
-            self.ordered(Some(zone), &BTreeSet::new(), Order::Refresh);
+            self.take_order(Some(zone), &BTreeSet::new(), Order::Refresh);
         }
     }
 

@@ -123,7 +123,8 @@ impl Coordinator {
             Err(error) => {
                 let is_too_large = matches!(
                     error,
-                    FetchError::Memory { .. } | FetchError::Fault(TransferFault::TooManyRecords(_))
+                    FetchError::Memory { is_alone: true, .. }
+                        | FetchError::Fault(TransferFault::TooManyRecords(_))
                 );
                 tracing::info!(%zone, %primary, %error, is_too_large, "the primary could not be compared with what is served");
                 let is_of_now = |entry: &&mut ZoneEntry| entry.generation == fetch.generation;

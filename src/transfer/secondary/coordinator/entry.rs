@@ -203,6 +203,21 @@ impl ZoneEntry {
         }
     }
 
+    /// An operator has named this zone: its primaries are compared soon.
+    pub(in crate::transfer::secondary) fn compare_soon(&mut self) {
+        if let Some(refresh) = &mut self.refresh {
+            refresh.compare_soon();
+        }
+    }
+
+    /// A primary has other content under this serial than there is here.
+    pub(in crate::transfer::secondary) fn note_diverged(&mut self, diverged: Diverged, now: Now) {
+        self.diverged = Some(diverged);
+        if let Some(refresh) = &mut self.refresh {
+            refresh.parted(now);
+        }
+    }
+
     /// Whether a primary has given or confirmed what is served.
     pub(in crate::transfer::secondary) fn is_confirmed(&self, now: Now) -> bool {
         self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())

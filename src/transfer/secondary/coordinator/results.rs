@@ -190,7 +190,8 @@ impl Coordinator {
         let Serial(number) = serial;
         tracing::error!(%zone, %primary, serial = number, "the primary has other content under this serial than there is here: the zone is transferred whole");
         if let Some(entry) = self.zones.get_mut(zone) {
-            entry.diverged = Some(Diverged { primary, serial, at: SystemTime::now() });
+            let now = now();
+            entry.note_diverged(Diverged { primary, serial, at: now.wall }, now);
         }
     }
 

@@ -51,6 +51,8 @@ pub enum FetchError {
         all: u64,
         /// Octets that they may take.
         most: u64,
+        /// Whether this one alone would take more than that.
+        is_alone: bool,
     },
     /// The thread that puts versions into service has panicked.
     #[error("the thread that puts the version into service has failed")]

@@ -74,7 +74,7 @@ impl TakenMemory {
         let most = self.most.unwrap_or_else(|| (self.memory.free)().map_or(UNKNOWN, half)) / self.share;
         let all = *taken - self.octets + wanted;
         if all > most {
-            return Err(FetchError::Memory { all, most });
+            return Err(FetchError::Memory { all, most, is_alone: wanted > most });
         }
         (*taken, self.octets) = (all, wanted);
         Ok(())
@@ -124,12 +124,14 @@ mod tests {
         let memory = memory(|| None);
         let mut small = memory.begin_small(Some(128 * MIB));
         small.grow(40 * MIB).unwrap();
-        assert!(small.grow(41 * MIB).is_err());
+        assert!(matches!(small.grow(41 * MIB), Err(FetchError::Memory { is_alone: true, .. })));
         memory.begin(Some(128 * MIB)).grow(104 * MIB).unwrap();
         drop(small);
         let mut other = memory.begin(Some(128 * MIB));
         other.grow(40 * MIB).unwrap();
-        assert!(memory.begin_small(Some(128 * MIB)).grow(9 * MIB).is_err());
+        // Because of the others: that says nothing of the size of this one.
+        let refused = memory.begin_small(Some(128 * MIB)).grow(9 * MIB);
+        assert!(matches!(refused, Err(FetchError::Memory { is_alone: false, .. })));
     }
 
     #[test]
@@ -137,7 +139,9 @@ mod tests {
         for free in [|| None, || Some(0), || Some(u64::MAX)] as [fn() -> Option<u64>; 3] {
             let mut transfer = memory(free).begin(Some(32 * MIB));
             transfer.grow(40 * MIB).unwrap();
-            assert!(matches!(transfer.grow(41 * MIB), Err(FetchError::Memory { all, most }) if all > most));
+            assert!(
+                matches!(transfer.grow(41 * MIB), Err(FetchError::Memory { all, most, .. }) if all > most)
+            );
         }
         // Nothing is known: a number all the same.
         assert!(memory(|| None).begin(None).grow(1 << 33).is_err());
