@@ -124,6 +124,11 @@ impl TransferReader {
         (!full.is_empty()).then(|| (whole.soa(), full))
     }
 
+    /// Whether differences were asked for and one SOA record has come, with a newer serial: nothing may follow (RFC 1995 section 4).
+    pub fn is_at_second(&self) -> bool {
+        self.from.is_some() && matches!(self.state, State::First(..))
+    }
+
     /// Reads the next message.
     ///
     /// # Errors

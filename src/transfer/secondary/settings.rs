@@ -145,6 +145,9 @@ pub struct SecondarySettings {
     pub connect: Duration,
     /// How long a primary may take to its first message, and between two: it may have to compute a difference first.
     pub silence: Duration,
+    /// How long a primary that has sent one SOA record for differences, with a newer serial, may take to what follows: none may follow, and then
+    /// the whole zone is asked for.
+    pub follows: Duration,
     /// Over how long the rate of a transfer is measured.
     pub rate_window: Duration,
     /// Octets a second that a transfer must bring, on average over a window.
@@ -156,7 +159,8 @@ pub struct SecondarySettings {
 impl Default for SecondarySettings {
     /// Sixteen transfers keep a link busy, and hold at most sixteen zones in memory beside those that are served; eight leave room for other primaries when
     /// one is slow, and BIND gives ten at one time by default. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
-    /// link, faster than an attacker who sends an octet now and then.
+    /// link, faster than an attacker who sends an octet now and then. Who sends one record in each message has computed what follows the first one, so that it
+    /// comes within the time of some lost packets.
     fn default() -> Self {
         Self {
             zones: Vec::new(),
@@ -174,6 +178,7 @@ impl Default for SecondarySettings {
             soa_queries_per_primary: NonZeroU32::MIN.saturating_add(49),
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(60),
+            follows: Duration::from_secs(5),
             rate_window: Duration::from_secs(30),
             least_rate: 1024,
             longest: Duration::from_secs(4 * 3600),

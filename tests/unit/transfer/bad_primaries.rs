@@ -18,6 +18,8 @@ use crate::transfer::tsig::{Algorithm, Key, Keys, verify_request};
 use crate::wire::{RecordType, Serial};
 use crate::zone::Record;
 
+/// How long anything may take on a busy machine.
+const BOUND: Duration = Duration::from_secs(20);
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// What a primary says to a transfer query, message by message.
@@ -65,6 +67,11 @@ impl Signs {
 
 /// A primary that has serial 6 by its SOA record, and sends what `answer` says.
 fn primary(signs: Signs, answer: Answer) -> SocketAddr {
+    primary_that(signs, answer, false)
+}
+
+/// The same; it may leave connections open when it has answered.
+fn primary_that(signs: Signs, answer: Answer, holds: bool) -> SocketAddr {
     let (tcp, udp) = loop {
         let tcp = TcpListener::bind((LOOPBACK, 0)).unwrap();
         if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()) {
@@ -83,6 +90,7 @@ fn primary(signs: Signs, answer: Answer) -> SocketAddr {
         }
     });
     std::thread::spawn(move || {
+        let mut held = Vec::new();
         while let Ok((mut stream, _)) = tcp.accept() {
             let mut length = [0; 2];
             if stream.read_exact(&mut length).is_err() {
@@ -97,6 +105,7 @@ fn primary(signs: Signs, answer: Answer) -> SocketAddr {
             for message in messages {
                 let _ = stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], &message].concat());
             }
+            held.extend(holds.then_some(stream));
         }
     });
     address
@@ -158,6 +167,23 @@ fn stays_and_says(signs: Signs, keys: Option<Keys>, answer: Answer, part: &str) 
     assert!(served.try_recv().is_err(), "{part}: something was served");
     assert_eq!(pop.records(), zone(5, [a("a.example.", 1)]).records().collect::<Vec<_>>(), "{part}");
     assert!(report.diverged.is_none());
+}
+
+#[test]
+fn one_soa_record_in_place_of_differences_is_not_waited_behind_for_long() {
+    for holds in [true, false] {
+        let answer: Answer = Box::new(|query, kind| match kind {
+            RecordType::AXFR => vec![good(query)],
+            kind => vec![message(query, kind, &[soa(6)])],
+        });
+        let settings = settings(primary_that(Signs::Nothing, answer, holds), None);
+        let (silence, follows) = (2 * BOUND, Duration::from_millis(200));
+        let settings = SecondarySettings { silence, rate_window: silence, follows, ..settings };
+        let begun = std::time::Instant::now();
+        let (_, _, served) = run(settings, |report| report.status.serial == Some(Serial(6)));
+        assert_eq!(served.recv_timeout(BOUND), Ok((Serial(6), By::Whole)), "{holds}");
+        assert!(begun.elapsed() < BOUND, "{holds}");
+    }
 }
 
 #[test]

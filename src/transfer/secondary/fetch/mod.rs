@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::clock::unix_now;
 use crate::publish::Force;
 use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
@@ -138,7 +140,11 @@ async fn receive(
     let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
-        let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
+        let next = match reader.is_at_second() {
+            true => timeout(settings.follows, frames.next()).await.unwrap_or(Ok(None))?,
+            false => frames.next().await?,
+        };
+        let Some(message) = next else { return Ok(reader.end()?) };
         if let Some(exchange) = &mut exchange {
             exchange.verify(message, unix_now())?;
         }
