@@ -1,6 +1,6 @@
 //! From the form of the file to checked settings.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const MOST_FAULTS: usize = 100;
 pub enum SettingsFault {
     /// Not an IP address, or an address and a port.
     #[error(
-        "{text:?} is not an address, or an address and a port: 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53"
+        "{text:?} is not an address, or an address and a port: 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53, [fe80::1%2]:53 (2: the number of the interface)"
     )]
     Address {
         /// The key of the file.
@@ -83,6 +83,16 @@ pub enum SettingsFault {
         key: &'static str,
         /// The address.
         address: SocketAddr,
+    },
+    /// No address to which a query can be sent.
+    #[error("{address} {problem}")]
+    NoPeer {
+        /// The key of the file.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        problem: &'static str,
     },
     /// Not one way to know a primary over TLS.
     #[error(
@@ -137,6 +147,7 @@ impl SettingsFault {
             | Self::NoKey { key, .. }
             | Self::NotManagement { key, .. }
             | Self::NoFamily { key, .. }
+            | Self::NoPeer { key, .. }
             | Self::TlsWay { key }
             | Self::Tls { key, .. }
             | Self::OwnAddress { key, .. }
@@ -339,6 +350,21 @@ fn address(key: &'static str, text: &str, port: u16) -> Result<SocketAddr, Setti
     address.map_err(|_| SettingsFault::Address { key, text: text.into() })
 }
 
+/// Why nothing can be sent to an address.
+fn no_peer(address: SocketAddr) -> Option<&'static str> {
+    let ip = address.ip();
+    if ip.is_unspecified() || ip.is_multicast() || matches!(ip, IpAddr::V4(ip) if ip.is_broadcast()) {
+        return Some("is no address of one host");
+    }
+    let is_link_local = |address: &SocketAddrV6| address.ip().is_unicast_link_local();
+    match address {
+        SocketAddr::V6(address) if is_link_local(&address) && address.scope_id() == 0 => Some(
+            "is reached over one interface: add its number, as `ip link` shows it, and the port: [fe80::1%2]:53",
+        ),
+        _ => (address.port() == 0).then_some("has port 0; allowed is 1 to 65535, usually 53"),
+    }
+}
+
 struct Fold<'a> {
     keys: &'a Keys,
     management: &'a [IpAddr],
@@ -373,6 +399,9 @@ impl Fold<'_> {
     /// An address that can be reached.
     fn peer(&self, key: &'static str, text: &str, port: u16) -> Result<SocketAddr, SettingsFault> {
         let address = address(key, text, port)?;
+        if let Some(problem) = no_peer(address) {
+            return Err(SettingsFault::NoPeer { key, address, problem });
+        }
         match self.management.iter().any(|own| own.is_ipv4() == address.is_ipv4()) {
             true => Ok(address),
             false => Err(SettingsFault::NoFamily { key, address }),

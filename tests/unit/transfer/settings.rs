@@ -94,6 +94,19 @@ fn what_cannot_be_meant_is_named() {
         ("[transfer]\nleast-refresh = \"2days\"".into(), "transfer.least-refresh"),
         ("[transfer]\nallows = []".into(), "unknown field"),
         (zone("primaries = [{ address = \"2001:db8::1\" }]"), "no address of its family"),
+        (zone("primaries = [{ address = \"0.0.0.0\" }]"), "0.0.0.0:53 is no address of one host"),
+        (zone("primaries = [{ address = \"224.0.0.1\" }]"), "is no address of one host"),
+        (zone("primaries = [{ address = \"255.255.255.255\" }]"), "is no address of one host"),
+        (zone("primaries = [{ address = \"198.51.100.1:0\" }]"), "198.51.100.1:0 has port 0"),
+        (zone("primaries = [{ address = \"fe80::1\" }]"), "is reached over one interface: add its number"),
+        (
+            zone("primaries = [{ address = \"fe80::1%lo\" }]"),
+            "[fe80::1%2]:53 (2: the number of the interface)",
+        ),
+        (
+            "[transfer]\nnotify = [{ address = \"::\" }]".into(),
+            "transfer.notify: [::]:53 is no address of one host",
+        ),
         (zone("primaries = [{ address = \"198.51.100.1\", key = \"a..b\" }]"), "is not the name of a key"),
         (zone("primaries = [{ address = \"198.51.100.1\", tls = {} }]"), "tls needs one of"),
         (
