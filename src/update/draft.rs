@@ -2,7 +2,7 @@
 //!
 //! The draft holds the names that the update is about, and nothing else of the zone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::publish::Difference;
 use crate::wire::{CLASS_ANY, CLASS_IN, LookupName, Name, RecordType, Serial, canonical_rdata, soa};
@@ -21,12 +21,13 @@ const WKS_IDENTITY: usize = 5;
 /// changes nothing. The records were looked at before ([`prescan`](super::prescan())).
 ///
 /// # Errors
-/// The names have too many records.
+/// The names have too many records, or an RRset becomes too large for a response.
 pub fn change(zone: &Zone, changes: &[UpdateRecord]) -> Result<Option<Difference>, UpdateFault> {
     let mut draft = Draft { zone, names: BTreeMap::new(), loaded: 0 };
     for record in changes {
         draft.carry_out(record)?;
     }
+    draft.names.values().try_for_each(|name| name.check_sizes(zone.origin()))?;
     draft.raise_serial()?;
     Ok(draft.difference())
 }
@@ -184,6 +185,22 @@ impl<'z> DraftName<'z> {
         soa::serial(rdata).zip(there).is_some_and(|(new, there)| new.is_after(there))
     }
 
+    /// Whether each RRset that gets a record fits into a response. One that is too large already may become smaller.
+    fn check_sizes(&self, origin: &Name) -> Result<(), UpdateFault> {
+        let types: BTreeSet<RecordType> = self.added().map(|(record_type, ..)| record_type).collect();
+        for record_type in types {
+            let Some(set) = self.sets.get(&record_type) else { continue };
+            let mut all = RecordBatch::new(origin);
+            for rdata in set.records.values() {
+                all.push(self.owner.as_wire(), record_type, set.ttl, rdata, Place::default());
+            }
+            if !all.fits_response() {
+                return Err(UpdateFault::NoResponse { owner: self.owner.clone(), record_type });
+            }
+        }
+        Ok(())
+    }
+
     fn is_changed(&self) -> bool {
         self.gone().next().is_some() || self.added().next().is_some()
     }
@@ -200,8 +217,7 @@ impl<'z> DraftName<'z> {
 
     /// The records that will be served and are not, or not with this TTL.
     fn added(&self) -> impl Iterator<Item = (RecordType, u32, &[u8])> {
-        let served: std::collections::BTreeSet<(RecordType, u32, &[u8])> =
-            self.served.iter().copied().collect();
+        let served: BTreeSet<(RecordType, u32, &[u8])> = self.served.iter().copied().collect();
         let all = self.sets.iter().flat_map(|(record_type, set)| {
             set.records.values().map(|rdata| (*record_type, set.ttl, &**rdata))
         });

@@ -29,6 +29,12 @@ pub enum UpdateFault {
         /// The zone.
         zone: Name,
     },
+    /// The zone takes updates, and is not served now.
+    #[error("{zone} is not served now: see its status")]
+    NotServed {
+        /// The zone.
+        zone: Name,
+    },
     /// The zone comes from a primary: the update must go there.
     #[error("{zone} comes from its primary: send the update there, to {}", addresses(hubs))]
     Secondary {
@@ -149,6 +155,16 @@ pub enum UpdateFault {
         /// Octets of its RDATA.
         octets: usize,
     },
+    /// An RRset that no response can hold: whoever asks for it would get none of it.
+    #[error(
+        "the {record_type} records of {owner} would fit into no response: with header and question they exceed 65535 octets"
+    )]
+    NoResponse {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+    },
     /// The publisher did not take it.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -171,7 +187,9 @@ impl UpdateFault {
             | Self::OtherKey { .. }
             | Self::SignerType { .. }
             | Self::NoTransfer { .. }
+            | Self::NoResponse { .. }
             | Self::TooLarge { .. } => rcode::REFUSED,
+            Self::NotServed { .. } => rcode::SERVFAIL,
             Self::EdnsVersion(_) => rcode::BADVERS as u8,
             Self::NotZone { .. } => rcode::NOTZONE,
             Self::NameNotInUse { .. } => rcode::NXDOMAIN,

@@ -265,7 +265,7 @@ impl Shared {
         let settings = self.settings();
         let policy = settings.zones.get(name).ok_or_else(|| self.no_updates(name))?;
         for attempt in 1.. {
-            let zone = self.sink.served(name).ok_or_else(|| UpdateFault::NoZone { zone: name.clone() })?;
+            let zone = self.sink.served(name).ok_or_else(|| UpdateFault::NotServed { zone: name.clone() })?;
             let Some(difference) = judge(&zone, &update, (policy, key))? else {
                 tracing::info!(zone = %name, %client, %key, "update changes nothing");
                 return Ok(UpdateResult::Unchanged);

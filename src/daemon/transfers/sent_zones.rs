@@ -14,7 +14,7 @@ use crate::handoff::Reader;
 use crate::publish::{Difference, History, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::primary::{NoVersion, Primary, Source};
-use crate::wire::{Name, Serial};
+use crate::wire::{LookupName, Name, Serial};
 use crate::zone::{Expiry, Published, Snapshot, Zone};
 
 use crate::daemon::DaemonError;
@@ -40,8 +40,12 @@ impl Source for ServedVersions {
     }
 
     fn version_for(&self, name: &Name, client: IpAddr) -> Result<Arc<Zone>, NoVersion> {
-        let served = self.zone(name).ok_or(NoVersion::NotServed)?;
-        self.versions.version_for(served, client)
+        let served = self.published.load();
+        match sendable(&served, name) {
+            Some(zone) => self.versions.version_for(zone, client),
+            None if is_absent(&served, name) => Err(NoVersion::Absent),
+            None => Err(NoVersion::NotServed),
+        }
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
@@ -62,6 +66,16 @@ impl Source for ServedVersions {
 /// section 3.3.13): a secondary would take the answer as the word that what it has is the newest.
 fn sendable(served: &Snapshot, name: &Name) -> Option<Arc<Zone>> {
     served.zone(name).filter(|_| served.expiry(name) == Expiry::Current).cloned()
+}
+
+/// Whether a name belongs to a zone that is configured and of which nothing is said to others now: it has no version yet, it cannot be read, or
+/// it has expired. The zone above it does not have the name. Before the first load is over each name may belong to one.
+fn is_absent(served: &Snapshot, name: &Name) -> bool {
+    let lookup = LookupName::from(name);
+    let is_aged = |zone: &Zone| served.expiry(zone.origin()) != Expiry::Current;
+    !served.is_complete()
+        || served.absence(&lookup, 0).is_some()
+        || served.closest_zone(&lookup, 0).is_some_and(is_aged)
 }
 
 /// Follows the report: secondaries are told of a zone that is served with another serial.

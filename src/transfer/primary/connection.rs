@@ -140,7 +140,7 @@ impl Shared {
                 self.bad_signatures.count(fault);
             }
             match error {
-                RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
+                RequestFault::NoZone { .. } | RequestFault::Absent { .. } | RequestFault::Withheld { .. } => {
                     tracing::debug!(%client, %error, "transfer refused")
                 }
                 _ => self.log.write(client, |left_out| {

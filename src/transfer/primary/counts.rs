@@ -46,7 +46,7 @@ impl SendCounts {
     pub(super) fn refused(&self, fault: &RequestFault) {
         let count = match fault {
             RequestFault::NotAllowed { .. } => &self.counts.not_allowed,
-            RequestFault::NoZone { .. } => &self.counts.no_zone,
+            RequestFault::NoZone { .. } | RequestFault::Absent { .. } => &self.counts.no_zone,
             RequestFault::Withheld { .. } => &self.counts.withheld,
             RequestFault::Tsig(_) => &self.counts.bad_signature,
         };

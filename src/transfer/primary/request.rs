@@ -65,6 +65,8 @@ pub(super) enum RequestFault {
     NotAllowed { zone: Name, key: Option<Name> },
     #[error("{zone} is not served here")]
     NoZone { zone: Name },
+    #[error("{zone} belongs to a zone that is configured and not served now: see its status")]
+    Absent { zone: Name },
     #[error("the released version of {zone} is not there: see the canaries in the status")]
     Withheld { zone: Name },
     #[error(transparent)]
@@ -141,6 +143,10 @@ pub(super) fn judge(
         return (error(message, &query, rcode::NOTAUTH, signer, now), None);
     };
     let version = source.version_for(&name, client);
+    if matches!(version, Err(NoVersion::Absent)) {
+        let fault = RequestFault::Absent { zone: name };
+        return (error(message, &query, rcode::SERVFAIL, signer, now), Some(fault));
+    }
     let key = signer.as_ref().map(|signer| signer.key().name().clone());
     if asked == AskedFor::Soa
         && matches!(version, Err(NoVersion::NotServed))

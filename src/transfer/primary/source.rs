@@ -10,8 +10,10 @@ use crate::zone::Zone;
 /// Why a secondary gets no version of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoVersion {
-    /// The zone is not served.
+    /// No zone with this name is served, and none is configured.
     NotServed,
+    /// A zone at the name or above it is configured, and not served now: no other one speaks for the name.
+    Absent,
     /// It is served, but the version that this secondary may have is not there.
     Withheld,
 }

@@ -9,7 +9,7 @@ use crate::wire::{LookupName, Name, RecordType, check_rdata};
 use crate::zone::Place;
 use crate::zone::ZoneFault;
 use crate::zone::ZoneWarning;
-use crate::zone::compile::check::{Checks, MAX_REPORTED};
+use crate::zone::compile::check::{Checks, MAX_REPORTED, fits_no_message};
 use crate::zone::record::entry::{Entry, compare};
 use crate::zone::record::key::Key;
 use crate::zone::store::compiled::NodeRef;
@@ -148,6 +148,12 @@ impl RecordBatch {
     pub fn records(&self) -> impl Iterator<Item = (&[u8], RecordType, u32, &[u8])> {
         let entries = self.entries().chain(self.hashed());
         entries.map(|entry| (entry.owner(), entry.record_type, entry.ttl, entry.rdata()))
+    }
+
+    /// Whether a response can hold all its records, if they are one RRset: header, question and answer.
+    pub fn fits_response(&self) -> bool {
+        let set: Vec<Entry<'_>> = self.entries().chain(self.hashed()).collect();
+        !fits_no_message(&set)
     }
 
     /// Whether another batch must take the next record: see [`MOST_OCTETS`].

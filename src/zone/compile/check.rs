@@ -254,7 +254,7 @@ fn deletes(entry: &Entry<'_>) -> bool {
 }
 
 /// Whether an RRset with header and question exceeds the longest message; its names are compressed where they may be.
-fn fits_no_message(set: &[Entry<'_>]) -> bool {
+pub(in crate::zone) fn fits_no_message(set: &[Entry<'_>]) -> bool {
     let Some(first) = set.first() else { return false };
     let question = first.owner().len() + QUESTION_FIXED;
     let records: usize = set.iter().map(|entry| POINTED_FIXED + entry.rdata().len()).sum();

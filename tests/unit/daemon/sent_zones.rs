@@ -86,10 +86,16 @@ fn what_has_expired_is_not_sent_onwards_though_it_is_served_as_stale() {
     }
     let mut builder = ZoneBuilder::new(origin.clone());
     builder.add(batch);
-    let serving = Snapshot::default().with_changes([Arc::new(builder.finish().unwrap())], &[]);
+    let serving = Snapshot::default().with_changes([Arc::new(builder.finish().unwrap())], &[]).completed();
     for (expiry, is_sent) in [(Expiry::Stale, false), (Expiry::Expired, false), (Expiry::Current, true)] {
         let told = serving.with_expiry([(&name(), expiry)]);
-        assert_eq!(sendable(told.as_ref().unwrap_or(&serving), &name()).is_some(), is_sent, "{expiry:?}");
+        let told = told.unwrap_or_else(|| serving.clone());
+        assert_eq!(sendable(&told, &name()).is_some(), is_sent, "{expiry:?}");
+        // The zone above does not have its names meanwhile.
+        for below in ["a.example.", "x.a.example."] {
+            assert_eq!(is_absent(&told, &below.parse().unwrap()), !is_sent, "{below} {expiry:?}");
+        }
+        assert!(!is_absent(&told, &"b.example.".parse().unwrap()), "{expiry:?}");
     }
 }
 

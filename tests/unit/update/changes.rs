@@ -221,6 +221,32 @@ fn the_serial_never_becomes_zero() {
 }
 
 #[test]
+fn an_rrset_that_no_response_can_hold_is_refused_and_may_only_become_smaller() {
+    // Header and question of 34 octets, then 12 + 256 octets for each record.
+    let text = |number: usize| {
+        let strings = [&[255_u8][..], format!("{number:0255}").as_bytes()].concat();
+        let mut record = records(&["in www.example. 300 TXT x"]).remove(0);
+        record.rdata = strings.into();
+        record
+    };
+    let most = (65_535 - 12 - (b"\x03www\x07example\0".len() + 4)) / (12 + 256);
+    let texts: Vec<UpdateRecord> = (0..=most).map(text).collect();
+    let empty = zone(5, &[]);
+    assert!(change(&empty, &texts[..most]).unwrap().is_some());
+    let fault = change(&empty, &texts).unwrap_err();
+    assert!(matches!(fault, UpdateFault::NoResponse { record_type: RecordType::TXT, .. }), "{fault}");
+    assert_eq!(fault.rcode(), Some(5));
+    // Such an RRset of a seed, or of an older build.
+    let difference = |more| {
+        let served = change(&empty, &texts[..most]).unwrap().unwrap();
+        let large = empty.with_changes(served.deleted, served.added).unwrap();
+        change(&large, more)
+    };
+    assert!(difference(&texts[most..]).is_err(), "beside those that are there");
+    assert!(difference(&records(&["any www.example. 0 TXT"])).unwrap().is_some());
+}
+
+#[test]
 fn names_with_too_many_records_are_refused() {
     let many: Vec<String> = (0..70_000).map(|it| format!("in big.example. 300 TXT t{it}")).collect();
     let zone = zone(5, &many.iter().map(String::as_str).collect::<Vec<_>>());
