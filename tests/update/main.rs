@@ -17,6 +17,7 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+mod absent;
 mod acme;
 mod client;
 mod clients;
