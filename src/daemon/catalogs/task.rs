@@ -191,8 +191,10 @@ impl CatalogTask {
     /// Has noted from now on which zones begin anew, if a catalog is made here, and tells it which did before.
     async fn read_anew(&mut self) {
         let publisher = &self.context.publisher;
-        match publisher.begun_anew(!self.producing.is_empty()).await {
-            Ok(zones) if self.producing.is_empty() && !zones.is_empty() => publisher.said_anew(zones).await,
+        if self.producing.is_empty() {
+            return publisher.notes_none_anew().await;
+        }
+        match publisher.begun_anew().await {
             Ok(zones) => self.producing.iter_mut().for_each(|one| one.begin_anew(&zones)),
             Err(error) => {
                 tracing::error!(%error, "which zones began anew before the last end cannot be read: catalogs list them as they did")

@@ -35,6 +35,8 @@ pub(in crate::publish) enum ZoneRows {
     Lost(Vec<Name>),
     /// The catalogs that are made here have said that these began anew.
     SaidAnew(BTreeSet<Name>),
+    /// No catalog is made here: of no zone it is to be said that it began anew.
+    NoneAnew,
 }
 
 impl Store {
@@ -91,21 +93,32 @@ impl Store {
         self.open_one()?.read(removed::read_all)
     }
 
-    /// The zones of which everything was forgotten, as far as catalogs that are made here have not said so. Without such a catalog nothing
-    /// is noted: one that is made later begins with what it lists then.
-    pub(in crate::publish) fn begun_anew(&self, notes: bool) -> Result<BTreeSet<Name>, DatabaseError> {
-        self.notes_anew.store(notes, Ordering::Relaxed);
+    /// The zones of which everything was forgotten, as far as catalogs that are made here have not said so; more are noted from now on.
+    pub(in crate::publish) fn begun_anew(&self) -> Result<BTreeSet<Name>, DatabaseError> {
+        self.notes_anew.store(true, Ordering::Relaxed);
         self.open_one()?.read(anew::read_all)
+    }
+
+    /// Which of the zones that are noted as forgotten these rows take out.
+    fn taken_out(&self, rows: &ZoneRows) -> io::Result<BTreeSet<Name>> {
+        let read = || self.open_one()?.read(anew::read_all);
+        let noted = |keep: &dyn Fn(&Name) -> bool| {
+            let noted = read().map_err(DatabaseError::into_io)?;
+            Ok(noted.into_iter().filter(keep).collect())
+        };
+        match rows {
+            ZoneRows::SaidAnew(said) => noted(&|name| said.contains(name)),
+            ZoneRows::NoneAnew => noted(&|_| true),
+            _ => Ok(BTreeSet::new()),
+        }
     }
 
     /// Keeps short values of zones in one transaction.
     pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
-        if let ZoneRows::SaidAnew(said) = rows {
-            let read = self.open_one().and_then(|database| database.read(anew::read_all));
-            // Most zones that come and go are not there.
-            if read.map_err(DatabaseError::into_io)?.is_disjoint(said) {
-                return Ok(());
-            }
+        let taken_out = self.taken_out(rows)?;
+        // Most zones that come and go are not there.
+        if taken_out.is_empty() && matches!(rows, ZoneRows::SaidAnew(_) | ZoneRows::NoneAnew) {
+            return Ok(());
         }
         let write = |transaction: &_| match rows {
             ZoneRows::Members(members) => members::write(transaction, members),
@@ -114,7 +127,7 @@ impl Store {
             ZoneRows::Removed(zones) => removed::write(transaction, zones),
             ZoneRows::Rejected(zone, contents) => rejected::write(transaction, zone, contents),
             ZoneRows::Lost(zones) => lost::write(transaction, zones),
-            ZoneRows::SaidAnew(zones) => anew::take_out(transaction, zones),
+            ZoneRows::SaidAnew(_) | ZoneRows::NoneAnew => anew::take_out(transaction, &taken_out),
         };
         self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;
         if let ZoneRows::Releases(releases) = rows {
