@@ -365,14 +365,16 @@ fn the_pauses_between_questions_have_bounds() {
 }
 
 /// A zone that went back reaches the released serial again with another content: it is on trial, and who told only this serial proves nothing.
+/// A version with this serial that was accepted so many seconds after 1970.
+fn version(serial: u32, accepted: u64) -> CanaryVersion {
+    let accepted_at = Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted));
+    CanaryVersion { serial: Serial(serial), accepted_at }
+}
+
 #[test]
 fn another_version_with_the_released_serial_is_on_trial_and_its_serial_proves_it_only_after_another_one() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
-    let version = |serial, accepted: u64| CanaryVersion {
-        serial: Serial(serial),
-        accepted_at: Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted)),
-    };
     for [first, second] in [[4, 4], [4, 3], [3, 3]] {
         let mut zone =
             CanaryZone::new(rules(WhenUnreachable::Hold), 2, (version(4, 1), version(4, 1)), false, start);
@@ -407,10 +409,6 @@ fn another_version_with_the_released_serial_is_on_trial_and_its_serial_proves_it
 fn an_earlier_version_of_a_trial_does_not_prove_another_one_with_its_serial() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
-    let version = |serial, accepted: u64| CanaryVersion {
-        serial: Serial(serial),
-        accepted_at: Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted)),
-    };
     let mut zone =
         CanaryZone::new(rules(WhenUnreachable::Hold), 1, (version(2, 1), version(4, 2)), false, start);
     assert_eq!(zone.answered(0, (serves(4), NotTold), at(1)), None);

@@ -101,14 +101,13 @@ impl Store {
 
     /// Which of the zones that are noted as forgotten these rows take out.
     fn taken_out(&self, rows: &ZoneRows) -> io::Result<BTreeSet<Name>> {
-        let read = || self.open_one()?.read(anew::read_all);
-        let noted = |keep: &dyn Fn(&Name) -> bool| {
-            let noted = read().map_err(DatabaseError::into_io)?;
-            Ok(noted.into_iter().filter(keep).collect())
+        let noted = || {
+            let noted = self.open_one().and_then(|database| database.read(anew::read_all));
+            noted.map_err(DatabaseError::into_io)
         };
         match rows {
-            ZoneRows::SaidAnew(said) => noted(&|name| said.contains(name)),
-            ZoneRows::NoneAnew => noted(&|_| true),
+            ZoneRows::SaidAnew(said) => Ok(noted()?.intersection(said).cloned().collect()),
+            ZoneRows::NoneAnew => noted(),
             _ => Ok(BTreeSet::new()),
         }
     }
