@@ -13,6 +13,7 @@ use crate::wire::Name;
 use crate::zone::Zone;
 
 use super::facts::{CanaryFact, WaitingZone};
+use super::known::KnownRelease;
 
 /// The first pause before the released version is made again from the history; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -38,6 +39,8 @@ pub(super) struct CanaryEntry {
     pub(super) missing: Option<(Instant, Duration)>,
     /// Why it was halted without an order: a canary became unhealthy.
     pub(super) stopped: Option<String>,
+    /// What the state directory has of it, or is to have.
+    pub(super) row: Option<KeptRelease>,
     armed: Option<Instant>,
     /// What counts it.
     counted: Option<Counted>,
@@ -75,9 +78,23 @@ impl CanaryEntry {
 
     /// What is kept of it over a restart.
     pub(super) fn kept(&self) -> KeptRelease {
-        let is_unhealthy = self.stopped.is_some();
-        let CanaryVersion { serial, accepted_at } = self.machine.released_version();
-        KeptRelease { serial, accepted_at, is_halted: self.machine.is_halted(), is_unhealthy }
+        let (is_halted, is_unhealthy) = (self.machine.is_halted(), self.stopped.is_some());
+        KeptRelease { is_halted, is_unhealthy, ..self.kept_with(self.machine.released_version()) }
+    }
+
+    /// The same, for when the zone comes again.
+    pub(super) fn known(&self) -> KnownRelease {
+        KnownRelease { kept: self.kept(), number: self.number }
+    }
+
+    /// What is kept of it once the others have this version.
+    pub(super) fn kept_with(&self, released: CanaryVersion) -> KeptRelease {
+        let highest = self.machine.highest_beside(released);
+        KeptRelease {
+            accepted_at: released.accepted_at,
+            highest: highest.map(|it| (it.serial, it.accepted_at)),
+            ..KeptRelease::running(released.serial)
+        }
     }
 
     /// The version for the others was not to be had; it is tried again.
@@ -120,6 +137,7 @@ impl Entries {
             offered: None,
             missing,
             stopped: None,
+            row: None,
             armed: None,
             counted: None,
         };

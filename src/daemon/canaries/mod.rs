@@ -20,6 +20,7 @@ mod entries;
 mod error_share;
 mod facts;
 mod health;
+mod known;
 mod late;
 mod orders;
 mod queries;

@@ -115,12 +115,12 @@ impl CanaryTask {
         for name in &named.zones {
             if let Some(entry) = self.entries.zones.get_mut(name) {
                 entry.machine.halt();
-                entry.stopped = None;
+                (entry.stopped, entry.row) = (None, Some(entry.kept()));
                 self.unkept.remove(name);
                 tracing::warn!(zone = %name, "no newer version goes to all secondaries, by order");
             }
             self.released.remove(name);
-            self.entries.settle(name, &self.groups, std::time::Instant::now());
+            self.settle(name, std::time::Instant::now());
         }
         let all: Vec<Name> = named.zones.iter().cloned().collect();
         let of = listed(&all);

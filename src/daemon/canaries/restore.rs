@@ -35,7 +35,7 @@ impl CanaryTask {
             Some(version) => {
                 entry.missing = None;
                 if is_served {
-                    entry.machine.identify_released(newest);
+                    entry.machine.identify(released, newest);
                     entry.machine.offered(newest, Instant::now());
                     entry.offered = None;
                     self.unkept.insert(name.clone(), Some(entry.kept()));

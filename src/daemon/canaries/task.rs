@@ -21,6 +21,7 @@ use super::control::{CanaryControl, CanaryOrder};
 use super::entries::Entries;
 use super::facts::{CanaryFact, CanaryFacts};
 use super::health::HealthChecks;
+use super::known::KnownRelease;
 use super::queries::{Answered, Queries, Question};
 use super::versions::ReleasedVersions;
 use crate::daemon::DaemonError;
@@ -96,7 +97,7 @@ pub(super) struct CanaryTask {
     pub(super) state: Reader<Option<KeptState>>,
     pub(super) taken: Option<Arc<Option<KeptState>>>,
     /// What the last process kept of zones that were not looked at yet.
-    pub(super) kept: BTreeMap<Name, KeptRelease>,
+    pub(super) kept: BTreeMap<Name, KnownRelease>,
     /// What is kept of zones that are not there.
     pub(super) away: AwayReleases,
     /// Zones that were halted and that no group covers any more.
@@ -171,11 +172,11 @@ impl CanaryTask {
         if report.settled && !self.has_settled {
             self.has_settled = true;
             // Zones that went while nobody ran may come back; one that is only not served yet stays known.
-            for (name, kept) in std::mem::take(&mut self.kept) {
+            for (name, known) in std::mem::take(&mut self.kept) {
                 match (report.zones.get(&name).is_some(), self.covers(&name)) {
-                    (true, true) => drop(self.kept.insert(name, kept)),
-                    (true, false) => self.no_group_covers(name, kept),
-                    (false, _) => self.away.add(name, kept, Instant::now()),
+                    (true, true) => drop(self.kept.insert(name, known)),
+                    (true, false) => self.no_group_covers(name, known.kept),
+                    (false, _) => self.away.add(name, known, Instant::now()),
                 }
             }
             if self.unknown.is_none() {
@@ -203,7 +204,7 @@ impl CanaryTask {
                 self.restore(&name).await;
             }
             self.take_release(&name, release);
-            self.entries.settle(&name, &self.groups, now);
+            self.settle(&name, now);
         }
         self.queries.send(now);
         let entries = &self.entries;
@@ -227,13 +228,26 @@ impl CanaryTask {
                 let (serial, reason) = (entry.machine.newest(), self.health.reason(group, member, refusal));
                 tracing::error!(%zone, %serial, reason, "a canary became unhealthy: the version goes to no other secondary until an order");
                 entry.stopped = Some(reason);
-                self.unkept.insert(zone.clone(), Some(entry.kept()));
                 self.keep_at = None;
                 self.released.remove(&zone);
             }
             None => {}
         }
-        self.entries.settle(&zone, &self.groups, now);
+        self.settle(&zone, now);
+    }
+
+    /// After each change of a zone: how it counts, when it is due, and what is kept of it.
+    pub(super) fn settle(&mut self, name: &Name, now: Instant) {
+        self.entries.settle(name, &self.groups, now);
+        let Some(entry) = self.entries.zones.get(name) else { return };
+        let row = Some(entry.kept());
+        if entry.row == row || self.may_be_kept(entry) {
+            return;
+        }
+        self.unkept.insert(name.clone(), row);
+        if let Some(entry) = self.entries.zones.get_mut(name) {
+            entry.row = row;
+        }
     }
 
     /// Keeps what changed, and then lets the others have what is released.
@@ -245,8 +259,10 @@ impl CanaryTask {
         }
         let mut rows = std::mem::take(&mut self.unkept);
         for (name, (_, version, _)) in &released {
-            let CanaryVersion { serial, accepted_at } = *version;
-            rows.insert(name.clone(), Some(KeptRelease { accepted_at, ..KeptRelease::running(serial) }));
+            if let Some(entry) = self.entries.zones.get_mut(name) {
+                entry.row = Some(entry.kept_with(*version));
+                rows.insert(name.clone(), entry.row);
+            }
         }
         self.keep_at = None;
         let list = rows.iter().map(|(name, row)| (name.clone(), *row)).collect();
@@ -281,7 +297,7 @@ impl CanaryTask {
         }
         entry.machine.commit(version, now);
         self.context.versions.put(zone);
-        self.entries.settle(name, &self.groups, now);
+        self.settle(name, now);
         self.tell_secondaries(name);
     }
 

@@ -308,9 +308,8 @@ impl Core {
 
     /// A source has the file of a zone.
     fn find_zone(&mut self, name: Name, found: Found) {
-        let removed = &mut self.keeping.removed;
-        let entry = self.zones.entry(name);
-        let entry = entry.or_insert_with_key(|name| Entry { stored: removed.take(name), ..Entry::default() });
+        let keeping = &mut self.keeping;
+        let entry = self.zones.entry(name).or_insert_with_key(|name| keeping.new_entry(name));
         entry.find(found, |key| self.sources.rank(key));
     }
 
