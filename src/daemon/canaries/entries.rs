@@ -35,8 +35,8 @@ pub(super) struct CanaryEntry {
     pub(super) number: u64,
     /// The newest version, while it is on trial.
     pub(super) offered: Option<Arc<Zone>>,
-    /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
-    pub(super) missing: Option<(Instant, Duration)>,
+    /// The version for the others is not there; `None`: it is.
+    pub(super) missing: Option<MissingVersion>,
     /// Why it was halted without an order: a canary became unhealthy.
     pub(super) stopped: Option<String>,
     /// What the state directory has of it, or is to have.
@@ -44,6 +44,15 @@ pub(super) struct CanaryEntry {
     armed: Option<Instant>,
     /// What counts it.
     counted: Option<Counted>,
+}
+
+/// The version for the others is to be made again from the history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MissingVersion {
+    /// When; `None` while it is its turn.
+    pub(super) at: Option<Instant>,
+    /// How long it is put off if that fails.
+    pause: Duration,
 }
 
 /// What counts a zone.
@@ -73,7 +82,7 @@ pub(super) struct Entries {
 impl CanaryEntry {
     /// When something is to be done.
     fn due(&self) -> Option<Instant> {
-        self.machine.due().into_iter().chain(self.missing.map(|(at, _)| at)).min()
+        self.machine.due().into_iter().chain(self.missing.and_then(|missing| missing.at)).min()
     }
 
     /// What is kept of it over a restart.
@@ -99,8 +108,14 @@ impl CanaryEntry {
 
     /// The version for the others was not to be had; it is tried again.
     pub(super) fn try_later(&mut self, now: Instant) {
-        let pause = self.missing.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        self.missing = Some((now + pause, pause));
+        let pause = self.missing.map_or(FIRST_PAUSE, |missing| (missing.pause * 2).min(LONGEST_PAUSE));
+        self.missing = Some(MissingVersion { at: Some(now + pause), pause });
+    }
+
+    /// Whether it is time to make the version for the others again; then it is its turn.
+    pub(super) fn take_turn(&mut self, now: Instant) -> bool {
+        let missing = self.missing.as_mut().filter(|missing| missing.at.is_some_and(|at| at <= now));
+        missing.is_some_and(|missing| missing.at.take().is_some())
     }
 
     fn waiting(&self, group: &CanaryGroup, now: Instant) -> WaitingZone {
@@ -128,7 +143,7 @@ impl Entries {
     ) {
         self.remove(&name);
         self.generation += 1;
-        let missing = missing.map(|at| (at, FIRST_PAUSE));
+        let missing = missing.map(|at| MissingVersion { at: Some(at), pause: FIRST_PAUSE });
         let entry = CanaryEntry {
             group,
             machine,

@@ -1,67 +1,167 @@
-//! Makes the version for the others again, from the history: after a restart with a newer one. One that was taken from its file again, because
-//! the state directory answered late, is known by what the directory has, too.
+//! Makes the version for the others again, from the history: after a restart with a newer one.
+//!
+//! One zone at a time, beside everything else: a disk that hangs holds one thread, and neither answers nor orders wait for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::task::{JoinHandle, spawn_blocking};
+
 use crate::publish::{BeganReason, History, earlier};
 use crate::transfer::canary::CanaryVersion;
-use crate::wire::{Name, Serial};
+use crate::wire::Name;
+use crate::zone::Zone;
 
+use super::entries::CanaryEntry;
 use super::task::CanaryTask;
 
-impl CanaryTask {
-    /// Makes the version for the others again, or tries later.
-    pub(super) async fn restore(&mut self, name: &Name) {
-        let served = self.context.published.load().zone(name).cloned();
-        let report = self.report.load();
-        let Some(entry) = self.entries.zones.get_mut(name) else { return };
-        let Some(served) = served else { return entry.try_later(Instant::now()) };
-        let (released, newest) = (entry.machine.released_version(), entry.machine.newest_version());
-        let (history, of, serial) = (self.history.clone(), name.clone(), released.serial);
-        // What is served is what the state directory has.
-        let of_zone = report.zones.get(name);
-        let is_kept = of_zone.is_some_and(|zone| zone.durable && zone.accepted_at == newest.accepted_at);
-        let is_served = served.serial() == serial && newest.serial == serial;
-        let made = tokio::task::spawn_blocking(move || {
-            let last = serial_of_last(&history, &of, released)?;
-            if is_served {
-                return (is_kept && last == serial).then_some(served);
-            }
-            let steps = history.between(&of, serial, Some(served.serial())).ok().flatten()?;
-            earlier(&served, steps).ok().filter(|version| version.serial() == serial).map(Arc::new)
-        });
-        match made.await.ok().flatten() {
-            Some(version) => {
-                entry.missing = None;
-                if is_served {
-                    entry.machine.identify(released, newest);
-                    entry.machine.offered(newest, Instant::now());
-                    entry.offered = None;
-                    self.unkept.insert(name.clone(), Some(entry.kept()));
-                }
-                tracing::info!(zone = %name, %serial, "the released version was made again from the history");
-                self.context.versions.put(version);
-                self.tell_secondaries(name);
-            }
-            None => {
-                entry.try_later(Instant::now());
-                tracing::debug!(zone = %name, %serial, "the history does not lead back to the released version");
-            }
+/// Which versions are to be made again, and the one that is.
+#[derive(Debug, Default)]
+pub(super) struct Restoring {
+    waiting: BTreeSet<Name>,
+    running: Option<(WantedVersion, JoinHandle<Option<Arc<Zone>>>)>,
+}
+
+/// A version that is made again.
+#[derive(Clone, Debug)]
+pub(super) struct WantedVersion {
+    pub(super) zone: Name,
+    /// That of the zone's entry.
+    pub(super) generation: u64,
+    pub(super) released: CanaryVersion,
+}
+
+impl Restoring {
+    /// The version of this zone is to be made when it is its turn.
+    pub(super) fn push(&mut self, zone: Name) {
+        self.waiting.insert(zone);
+    }
+
+    /// Whose turn it is now.
+    pub(super) fn take(&mut self) -> Option<Name> {
+        if self.running.is_some() { None } else { self.waiting.pop_first() }
+    }
+
+    /// Begins; `make` may wait for a disk.
+    pub(super) fn start(
+        &mut self,
+        wanted: WantedVersion,
+        make: impl FnOnce() -> Option<Arc<Zone>> + Send + 'static,
+    ) {
+        self.running = Some((wanted, spawn_blocking(make)));
+    }
+
+    /// Waits for the version; for ever if none is being made.
+    pub(super) async fn next(&mut self) -> (WantedVersion, Option<Arc<Zone>>) {
+        let made = match &mut self.running {
+            Some((_, made)) => made.await,
+            None => std::future::pending().await,
+        };
+        match self.running.take() {
+            Some((wanted, _)) => (wanted, made.ok().flatten()),
+            None => std::future::pending().await,
         }
     }
 }
 
-/// The serial of the last version in the history, if the version in it with the serial of this one is this one: the zone may have gone back
-/// since, and have reached the serial again.
-fn serial_of_last(history: &History, name: &Name, version: CanaryVersion) -> Option<Serial> {
-    let kept = history.steps(name).ok().flatten()?;
-    let is_it = match (version.accepted_at, kept.steps.iter().rev().find(|step| step.to == version.serial)) {
+impl CanaryTask {
+    /// Begins to make the version whose turn it is.
+    pub(super) fn restore(&mut self) {
+        while let Some(name) = self.restoring.take() {
+            let now = Instant::now();
+            let served = self.context.published.load().zone(&name).cloned();
+            let Some(entry) = self.entries.zones.get_mut(&name).filter(|entry| entry.missing.is_some())
+            else {
+                continue;
+            };
+            let Some(served) = served else {
+                entry.try_later(now);
+                self.settle(&name, now);
+                continue;
+            };
+            let (released, history) = (entry.machine.released_version(), self.history.clone());
+            let wanted = WantedVersion { zone: name, generation: entry.generation, released };
+            self.restoring.start(wanted, move || version_before(&served, released, &history));
+        }
+    }
+
+    /// Takes the version that was made, or tries later.
+    pub(super) fn restored(&mut self, (wanted, made): (WantedVersion, Option<Arc<Zone>>)) {
+        let now = Instant::now();
+        let WantedVersion { zone, generation, released } = wanted;
+        let is_wanted = |entry: &&mut CanaryEntry| entry.generation == generation && entry.missing.is_some();
+        let Some(entry) = self.entries.zones.get_mut(&zone).filter(is_wanted) else { return };
+        let serial = released.serial;
+        match made.filter(|_| entry.machine.released_version().is(released)) {
+            Some(version) => {
+                entry.missing = None;
+                tracing::info!(%zone, %serial, "the released version was made again from the history");
+                self.context.versions.put(version);
+                self.tell_secondaries(&zone);
+            }
+            None => {
+                entry.try_later(now);
+                tracing::debug!(%zone, %serial, "the history does not lead back to the released version");
+            }
+        }
+        self.settle(&zone, now);
+    }
+}
+
+/// The released version, which the served one has replaced, if the history leads back to it.
+fn version_before(served: &Zone, released: CanaryVersion, history: &History) -> Option<Arc<Zone>> {
+    let (name, serial) = (served.origin(), released.serial);
+    // One with the same serial is another one.
+    if served.serial() == serial || !has(history, name, released) {
+        return None;
+    }
+    let steps = history.between(name, serial, Some(served.serial())).ok().flatten()?;
+    earlier(served, steps).ok().filter(|version| version.serial() == serial).map(Arc::new)
+}
+
+/// Whether the version in the history with the serial of this one is this one: the zone may have gone back since, and have reached the serial
+/// again.
+fn has(history: &History, name: &Name, version: CanaryVersion) -> bool {
+    let Some(kept) = history.steps(name).ok().flatten() else { return false };
+    match (version.accepted_at, kept.steps.iter().rev().find(|step| step.to == version.serial)) {
         (None, _) => true,
         // The same content may have come whole later. Other content under the serial would have begun the history anew.
         (Some(accepted_at), Some(step)) => step.accepted_at <= accepted_at,
         // When the first version was accepted is not kept: one with the serial to which the zone went back may be either.
         (Some(_), None) => kept.began.serial != version.serial || kept.began.reason != BeganReason::Back,
-    };
-    is_it.then_some(kept.serial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Serial;
+
+    /// Neither the task nor the versions of other zones wait for a disk that does not answer, and it holds one thread.
+    #[tokio::test]
+    async fn one_version_is_made_at_a_time_and_nobody_waits_for_it() {
+        let mut restoring = Restoring::default();
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        restoring.push(name("a."));
+        restoring.push(name("b."));
+        restoring.push(name("a."));
+        assert_eq!(restoring.take(), Some(name("a.")));
+        let wanted = |zone| WantedVersion { zone, generation: 1, released: Serial(1).into() };
+        let (disk, answer) = std::sync::mpsc::channel::<()>();
+        restoring.start(wanted(name("a.")), move || {
+            let _ = answer.recv();
+            None
+        });
+        assert_eq!(restoring.take(), None, "the second would hold a second thread");
+        tokio::select! {
+            biased;
+            _ = restoring.next() => panic!("the disk does not answer"),
+            () = std::future::ready(()) => {}
+        }
+        drop(disk);
+        let (made, version) = restoring.next().await;
+        assert_eq!((made.zone, version.is_none()), (name("a."), true));
+        assert_eq!((restoring.take(), restoring.take()), (Some(name("b.")), None));
+    }
 }

@@ -23,6 +23,7 @@ use super::facts::{CanaryFact, CanaryFacts};
 use super::health::HealthChecks;
 use super::known::KnownRelease;
 use super::queries::{Answered, Queries, Question};
+use super::restore::Restoring;
 use super::versions::ReleasedVersions;
 use crate::daemon::DaemonError;
 use crate::daemon::thread::Thread;
@@ -59,6 +60,7 @@ pub(in crate::daemon) fn start(
             history: context.publisher.history(),
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
+            restoring: Restoring::default(),
             groups,
             state: context.publisher.kept(),
             taken: None,
@@ -91,6 +93,7 @@ pub(super) struct CanaryTask {
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
+    pub(super) restoring: Restoring,
     pub(super) report: Reader<Report>,
     pub(super) history: History,
     /// What the last process kept, and what was taken of it.
@@ -124,7 +127,7 @@ impl CanaryTask {
         loop {
             self.take_kept();
             self.follow();
-            self.wake().await;
+            self.wake();
             self.carry_out().await;
             self.tell();
             let due = [self.entries.due(), self.queries.due(), self.health.due(), self.keep_at];
@@ -142,6 +145,7 @@ impl CanaryTask {
                         self.answered(answered);
                     }
                 }
+                made = self.restoring.next() => self.restored(made),
                 () = self.health.next() => {}
                 () = sleep_until(due) => {}
             }
@@ -191,7 +195,7 @@ impl CanaryTask {
     }
 
     /// Does what is due.
-    async fn wake(&mut self) {
+    fn wake(&mut self) {
         let now = Instant::now();
         while let Some(name) = self.entries.next_due(now) {
             let Some(entry) = self.entries.zones.get_mut(&name) else { continue };
@@ -200,12 +204,13 @@ impl CanaryTask {
             for member in asks {
                 self.queries.push(Question { zone: name.clone(), generation, group, member, newest });
             }
-            if entry.missing.is_some_and(|(at, _)| at <= now) {
-                self.restore(&name).await;
+            if entry.take_turn(now) {
+                self.restoring.push(name.clone());
             }
             self.take_release(&name, release);
             self.settle(&name, now);
         }
+        self.restore();
         self.queries.send(now);
         let entries = &self.entries;
         self.health.send(|group| entries.waits(group), now);
