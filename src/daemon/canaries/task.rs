@@ -281,6 +281,15 @@ impl CanaryTask {
         }
     }
 
+    /// What is known of these zones is to be kept after something else was, or may have been.
+    pub(super) fn keep_again(&mut self, zones: &BTreeSet<Name>) {
+        for name in zones {
+            let entry = self.entries.zones.get(name).filter(|entry| !self.may_be_kept(entry));
+            self.unkept.extend(entry.map(|entry| (name.clone(), Some(entry.kept()))));
+        }
+        self.keep_at = Some(Instant::now() + TRY_AGAIN);
+    }
+
     fn release(&mut self, name: &Name, (zone, version): (Arc<Zone>, CanaryVersion), reason: ReleaseReason) {
         let now = Instant::now();
         let Some(entry) = self.entries.zones.get_mut(name) else { return };
