@@ -13,6 +13,7 @@ use crate::publish::{History, KeptRelease, KeptState, MissingReleases, Publisher
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::canary::{CanaryOutcome, CanaryVersion, MemberHealth, ReleaseReason};
 use crate::transfer::primary::Primary;
+use crate::transfer::secondary::AskOver;
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
@@ -140,7 +141,9 @@ impl CanaryTask {
                 () = self.report.changed() => {}
                 () = self.state.changed() => {}
                 answered = self.queries.next() => {
-                    self.answered(answered);
+                    if let Some(answered) = answered {
+                        self.answered(answered);
+                    }
                     while let Some(answered) = self.queries.try_next() {
                         self.answered(answered);
                     }
@@ -202,7 +205,8 @@ impl CanaryTask {
             let (asks, release) = entry.machine.wake(now);
             let (group, generation, newest) = (entry.group, entry.generation, entry.machine.newest());
             for member in asks {
-                self.queries.push(Question { zone: name.clone(), generation, group, member, newest });
+                let (zone, over) = (name.clone(), AskOver::Usual);
+                self.queries.push(Question { zone, generation, group, member, newest, over });
             }
             if entry.take_turn(now) {
                 self.restoring.push(name.clone());
@@ -218,7 +222,7 @@ impl CanaryTask {
 
     fn answered(&mut self, Answered { question, answer, refusal }: Answered) {
         let now = Instant::now();
-        let Question { zone, generation, group, member, newest } = question;
+        let Question { zone, generation, group, member, newest, .. } = question;
         let entry = self.entries.zones.get_mut(&zone);
         let Some(entry) = entry.filter(|entry| entry.generation == generation) else { return };
         // What it says of an earlier version does not count for this one.

@@ -11,7 +11,7 @@ use super::*;
 use crate::config::{CanaryGroup, parse};
 use crate::transfer::canary::{CanaryState, CanaryVersion, CanaryZone, MemberAnswer, MemberHealth};
 use crate::transfer::primary::NoVersion;
-use crate::transfer::secondary::SecondarySettings;
+use crate::transfer::secondary::{AskOver, SecondarySettings};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder};
 
@@ -122,13 +122,15 @@ async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
         group: 1,
         member,
         newest: Serial(1),
+        over: AskOver::Usual,
     };
     for (zone, member) in [("b.one.", 0), ("b.two.", 0), ("b.three.", 0), ("b.one.", 1)] {
         queries.push(question(zone, member));
     }
     queries.send(now);
     // No management address: they fail at once.
-    let (first, second) = (queries.next().await.question, queries.next().await.question);
+    let mut next = async || queries.next().await.expect("an answer").question;
+    let (first, second) = (next().await, next().await);
     let mut asked = [(first.zone, first.member), (second.zone, second.member)];
     asked.sort_by_key(|(_, member)| *member);
     assert_eq!(asked, [(name("b.one."), 0), (name("b.one."), 1)]);
@@ -136,7 +138,51 @@ async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
     let due = queries.due().unwrap();
     assert!(due > now && due <= now + Duration::from_secs(1));
     queries.send(due);
-    assert_eq!(queries.next().await.question.zone, name("b.two."));
+    assert_eq!(queries.next().await.map(|answered| answered.question.zone), Some(name("b.two.")));
+}
+
+/// A query to one that is silent holds its place for seconds.
+#[tokio::test]
+async fn a_secondary_that_does_not_answer_leaves_places_to_the_others() {
+    let bind = async || tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (silent, other) = (bind().await, bind().await);
+    let mut groups = groups().to_vec();
+    for (secondary, socket) in groups[1].secondaries.iter_mut().zip([&silent, &other]) {
+        secondary.address = socket.local_addr().unwrap();
+    }
+    let management = vec![std::net::Ipv4Addr::LOCALHOST.into()];
+    let many = std::num::NonZeroU32::MIN.saturating_add(9999);
+    let settings = SecondarySettings {
+        management,
+        soa_queries: many,
+        soa_queries_per_primary: many,
+        ..SecondarySettings::default()
+    };
+    let mut queries = Queries::new(groups.into(), &settings);
+    let ask = |queries: &mut Queries, zone: usize, member| {
+        queries.push(Question {
+            zone: name(&format!("b.{zone}.")),
+            generation: 0,
+            group: 1,
+            member,
+            newest: Serial(1),
+            over: AskOver::Usual,
+        });
+        queries.send(Instant::now());
+    };
+    (0..100).for_each(|zone| ask(&mut queries, zone, 0));
+    assert_eq!(queries.running(), 16);
+    ask(&mut queries, 0, 1);
+    assert_eq!(queries.running(), 17, "the other one is asked at once");
+    // What comes is no answer: it counts as one that fails from then on.
+    let mut buffer = [0; 512];
+    for _ in 0..16 {
+        let (_, from) = silent.recv_from(&mut buffer).await.unwrap();
+        silent.send_to(&buffer[..12], from).await.unwrap();
+        assert!(queries.next().await.is_some_and(|answered| answered.answer == MemberAnswer::Failed));
+    }
+    queries.send(Instant::now());
+    assert_eq!(queries.running(), 2, "one of each");
 }
 
 #[test]
