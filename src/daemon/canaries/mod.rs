@@ -25,6 +25,7 @@ mod late;
 mod orders;
 mod queries;
 mod restore;
+mod restoring;
 mod task;
 #[cfg(test)]
 #[path = "../../../tests/unit/daemon/canaries.rs"]

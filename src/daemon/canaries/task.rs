@@ -24,7 +24,7 @@ use super::facts::{CanaryFact, CanaryFacts};
 use super::health::HealthChecks;
 use super::known::KnownRelease;
 use super::queries::{Answered, Queries, Question};
-use super::restore::Restoring;
+use super::restoring::Restoring;
 use super::versions::ReleasedVersions;
 use crate::daemon::DaemonError;
 use crate::daemon::thread::Thread;
