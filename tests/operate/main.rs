@@ -14,9 +14,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../publish/fuse.rs"]
-mod fuse;
-
 mod blocking;
 mod browser;
 mod canary;

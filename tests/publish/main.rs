@@ -12,6 +12,8 @@ mod format4;
 #[cfg(native)]
 mod frozen;
 #[cfg(native)]
+#[path = "../support/fuse.rs"]
+#[allow(unreachable_pub, reason = "other tests share it")]
 mod fuse;
 #[cfg(native)]
 mod hanging;
