@@ -70,7 +70,9 @@ impl Site {
     fn deploy(&self, serial: u32, names: &[String]) {
         let same: String = (0..50).map(|host| format!("same{host} 60 IN A 192.0.2.{host}\n")).collect();
         let names: String = names.iter().map(|name| format!("{name} 60 IN A 192.0.2.1\n")).collect();
-        let head = format!("@ 60 IN SOA ns hostmaster {serial} 3600 2 86400 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n");
+        let head = format!(
+            "@ 60 IN SOA ns hostmaster {serial} 3600 2 86400 60\n@ 60 IN NS ns\nns 60 IN A 192.0.2.53\n"
+        );
         replace(&self.zones.join(format!("{ZONE}.zone")), &(head + &same + &names));
     }
 
@@ -86,7 +88,8 @@ impl Site {
         let (server, key) = (format!("@{server}"), format!("hmac-sha256:hub:{HUB_SECRET}"));
         let mut dig = self.pop_space.command("dig");
         dig.args(["+time=2", "+tries=1", "+onesoa", "+nocomments", "+nostats", "+nocmd", "-y", &key]);
-        let said = dig.args([&server, "-p", port, ZONE, "AXFR"]).stdin(Stdio::null()).output().expect("it runs");
+        let said =
+            dig.args([&server, "-p", port, ZONE, "AXFR"]).stdin(Stdio::null()).output().expect("it runs");
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
         // BIND keeps the case and the TTL, so that the text is the same; dig signs with TSIG, which is no record of the zone.
         let mut lines: Vec<String> =

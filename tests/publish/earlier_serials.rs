@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use anyns::publish::{Settings, StepOrigin};
+use anyns::publish::{Force, KeptMember, MemberChanges, Settings, StepOrigin};
 use anyns::wire::Serial;
 use anyns::zone::Zone;
 use anyns::zonefile::write_zone;
@@ -143,9 +143,15 @@ impl Life {
                 // Strictly: what is deleted must be there, what is added must not.
                 assert_eq!(at.serial(), step.from);
                 let next = at.with_changes(step.deleted, step.added);
-                at = next.unwrap_or_else(|faults| panic!("a secondary that has\n{}\n{faults:?}", text(version)));
+                at = next
+                    .unwrap_or_else(|faults| panic!("a secondary that has\n{}\n{faults:?}", text(version)));
             }
-            assert!(text(&at) == text(&served), "a secondary that had\n{}\nhas\n{}", text(version), text(&at));
+            assert!(
+                text(&at) == text(&served),
+                "a secondary that had\n{}\nhas\n{}",
+                text(version),
+                text(&at)
+            );
         }
     }
 
@@ -217,7 +223,7 @@ async fn a_zone_that_goes_back_and_reaches_its_serials_again_is_sent_whole_from_
 }
 
 #[tokio::test]
-async fn other_content_under_the_serial_that_is_served_and_a_turn_around_the_circle_are_known_over_a_restart() {
+async fn the_same_serial_again_and_a_turn_around_the_circle_are_known_over_a_restart() {
     let mut life = Life::begin(5).await;
     life.version(6).await;
     life.version(6).await;
@@ -333,4 +339,62 @@ async fn a_serial_that_goes_on_costs_no_secondary_a_whole_zone() {
     life.version(2_062_010_101).await;
     life.hub.wait_kept().await;
     assert!(life.gets_differences(2_062_010_100) && life.answers[1] > before);
+}
+
+/// A version as a primary gives it.
+fn given(serial: u32, content: u32) -> Zone {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.example.zone");
+    fs::write(&path, versioned(serial, content, HOSTS)).unwrap();
+    anyns::zonefile::read_zone(&path, &name("a.example."), &Default::default()).unwrap().zone
+}
+
+#[tokio::test]
+async fn a_pop_knows_the_serials_of_a_retransfer_and_of_a_member_that_begins_anew() {
+    let (zone, catalog) = (name("a.example."), name("catalog.example."));
+    let member = |label: &[u8]| KeptMember {
+        catalog: catalog.clone(),
+        label: label.into(),
+        new_owner: None,
+        groups: Vec::new(),
+        kept_until: None,
+        waits_since: None,
+    };
+    let listed = MemberChanges { set: vec![(zone.clone(), member(b"one"))], ..Default::default() };
+    let primary = "192.0.2.1:53".parse().unwrap();
+    let mut pop = Pop::new();
+    pop.start().await;
+    assert!(pop.handle().change_members(listed).await);
+    let mut life = Life { hub: pop, hosts: HOSTS, versions: Vec::new(), answers: [0; 2] };
+    let offer = async |life: &mut Life, serial, force| {
+        let version = given(serial, life.content());
+        life.hub.handle().offer(version, primary, force).await.unwrap();
+        assert_eq!(life.serial(), serial);
+        life.ask();
+        life.hub.wait_kept().await;
+        life.ask();
+    };
+    for serial in 5..=8 {
+        offer(&mut life, serial, Force::No).await;
+    }
+    assert!(life.gets_differences(7));
+    offer(&mut life, 6, Force::Order).await;
+    offer(&mut life, 7, Force::No).await;
+    life.restart().await;
+    offer(&mut life, 8, Force::No).await;
+    offer(&mut life, 9, Force::No).await;
+    assert!((5..9).all(|from| !life.gets_differences(from)));
+    offer(&mut life, 10, Force::No).await;
+    assert!(life.gets_differences(9));
+    // Another zone of the name, which has the same serials.
+    let reset = MemberChanges { reset: vec![(zone.clone(), member(b"two"))], ..Default::default() };
+    assert!(life.hub.handle().change_members(reset).await);
+    offer(&mut life, 9, Force::No).await;
+    offer(&mut life, 10, Force::No).await;
+    life.restart().await;
+    offer(&mut life, 11, Force::No).await;
+    assert!((5..11).all(|from| !life.gets_differences(from)));
+    offer(&mut life, 12, Force::No).await;
+    assert!(life.gets_differences(11));
+    life.hub.stop().await;
 }

@@ -16,7 +16,7 @@ use crate::publish::state::tables::anew::{self, ANEW, Successor};
 use crate::publish::state::tables::lost::{LOST, VALUE};
 use crate::publish::state::tables::rejected::REJECTED;
 use crate::publish::state::tables::serial_runs::SerialRuns;
-use crate::publish::state::tables::serials::{self, SERIALS};
+use crate::publish::state::tables::serials::{self, FORMER, SERIALS, SerialTable};
 use crate::publish::state::version::record::RecordWriter;
 use crate::publish::state::version::step::{self, Written};
 use crate::publish::state::version::step_source::{self, SOURCES, SourcesTable};
@@ -57,7 +57,8 @@ pub(in crate::publish) struct Writing<'t> {
     lost: Table<'t, &'static [u8], &'static [u8]>,
     sources: SourcesTable<'t>,
     rejected: Table<'t, &'static [u8], &'static [u8]>,
-    serials: Table<'t, &'static [u8], &'static [u8]>,
+    serials: SerialTable<'t>,
+    former_serials: SerialTable<'t>,
     bounds: HistoryBounds,
     /// Whether zones that are forgotten are noted for the catalogs that are made here.
     notes_anew: bool,
@@ -82,6 +83,7 @@ impl<'t> Writing<'t> {
             sources: transaction.open_table(SOURCES).map_err(DatabaseError::of)?,
             rejected: transaction.open_table(REJECTED).map_err(DatabaseError::of)?,
             serials: transaction.open_table(SERIALS).map_err(DatabaseError::of)?,
+            former_serials: transaction.open_table(FORMER).map_err(DatabaseError::of)?,
             bounds,
             notes_anew: false,
             told: ZoneSerials::default(),
@@ -179,7 +181,7 @@ impl<'t> Writing<'t> {
         let kept = serials::read(&self.serials, key)?;
         let mut all = kept.clone().unwrap_or_default();
         if tail.is_none()
-            && let Some(former) = serials::take_former(self.transaction, key)?
+            && let Some(former) = serials::take_former(&mut self.former_serials, key)?
         {
             all.merge(&former);
         }
@@ -226,7 +228,7 @@ impl<'t> Writing<'t> {
         if let Some(told) = zone_of(key).and_then(|zone| self.told.of(&zone)) {
             all.merge(&told);
         }
-        serials::write_former(self.transaction, key, &all)
+        serials::write_former(&mut self.former_serials, key, &all)
     }
 
     fn remove_versions(&mut self, key: &[u8]) -> DatabaseResult<bool> {

@@ -62,8 +62,7 @@ impl CheckRun<'_> {
         let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
         let step = Step { from, to, accepted_at, records, signed, origin };
         let (seen, serials) = (self.seen(entry), &self.context.serials);
-        let change =
-            Change { name, step, source, before, served, zone: zone.clone(), owners, seen, serials };
+        let change = Change { name, step, source, before, served, zone: zone.clone(), owners, seen, serials };
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.

@@ -85,7 +85,10 @@ fn a_mistyped_serial_costs_nothing_once_it_is_repaired() {
     for (before, next) in [(before, turned), (turned, Serial(2_026_010_102))] {
         runs.publish(before, next, 60);
     }
-    assert_eq!([101, 102, 105, 106].map(|nn| runs.has(Serial(2_026_010_000 + nn))), [true, true, true, false]);
+    assert_eq!(
+        [101, 102, 105, 106].map(|nn| runs.has(Serial(2_026_010_000 + nn))),
+        [true, true, true, false]
+    );
 }
 
 #[test]
@@ -111,7 +114,9 @@ fn runs_that_touch_are_one() {
     ] {
         assert_eq!(ends(&ended(runs)), expected, "{runs:?}");
     }
-    assert!((0..=40).chain([HALF, u32::MAX]).all(|serial| ended(&[(0, HALF), (HALF, 1)]).has(Serial(serial))));
+    assert!(
+        (0..=40).chain([HALF, u32::MAX]).all(|serial| ended(&[(0, HALF), (HALF, 1)]).has(Serial(serial)))
+    );
 }
 
 #[test]
@@ -121,8 +126,7 @@ fn of_too_many_runs_the_nearest_become_one() {
     assert_eq!(ends(&all), many);
     // Around the circle, too: the last one and the first one.
     all.add(run(u32::MAX - 20, u32::MAX - 20));
-    let expected: Vec<(u32, u32)> =
-        many[1..].iter().copied().chain([(u32::MAX - 20, 10)]).collect();
+    let expected: Vec<(u32, u32)> = many[1..].iter().copied().chain([(u32::MAX - 20, 10)]).collect();
     assert_eq!(ends(&all), expected);
     assert!(all.has(Serial(u32::MAX)) && !all.has(Serial(11)));
 }
