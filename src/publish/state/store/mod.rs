@@ -362,9 +362,8 @@ impl Store {
         let bounds = self.bounds();
         let database = self.open_to_write()?;
         let of = database.given_up();
-        let notes_anew = self.notes_anew.load(Ordering::Relaxed);
-        let open = |to| Ok(Writing::open(to, bounds)?.noting_anew(notes_anew).telling(self.serials()));
-        let outcome = database.write(|to| open(to).and_then(|mut writing| write(&mut writing)));
+        let told = (self.notes_anew.load(Ordering::Relaxed), self.serials());
+        let outcome = database.write(|to| write(&mut Writing::open(to, bounds)?.telling(told)));
         match outcome {
             Err(DatabaseError::Damaged(why)) => {
                 self.lose(DatabaseError::Damaged(why.clone()), of);

@@ -137,14 +137,10 @@ impl<'t> Writing<'t> {
         self.cut(key, tail.next - 1, step.before, step.step.from)
     }
 
-    /// The same, and zones that are forgotten are noted for the catalogs that are made here, or not.
-    pub(in crate::publish) fn noting_anew(self, notes_anew: bool) -> Self {
-        Self { notes_anew, ..self }
-    }
-
-    /// The same, and what is found of the serials that zones had before is told.
-    pub(in crate::publish) fn telling(self, told: &ZoneSerials) -> Self {
-        Self { told: told.clone(), ..self }
+    /// The same, and zones that are forgotten are noted for the catalogs that are made here, or not; what is found of the serials that zones
+    /// had before is told.
+    pub(in crate::publish) fn telling(self, (notes_anew, told): (bool, &ZoneSerials)) -> Self {
+        Self { notes_anew, told: told.clone(), ..self }
     }
 
     /// The transaction, for tables that are not among these.
