@@ -78,8 +78,15 @@ impl Life {
         1000 + self.versions.len() as u32
     }
 
-    /// A version of the file; an operator accepts one that goes back.
+    /// A version of the file that is kept.
     async fn version(&mut self, serial: u32) {
+        self.deploy(serial).await;
+        self.hub.wait_kept().await;
+        self.ask();
+    }
+
+    /// A version of the file; an operator accepts one that goes back.
+    async fn deploy(&mut self, serial: u32) {
         let (before, zone) = (Serial(self.serial()), name("a.example."));
         replace(&self.hub.path(ZONE), &versioned(serial, self.content(), self.hosts));
         self.hub.handle().reload().await;
@@ -109,7 +116,7 @@ impl Life {
     async fn happens(&mut self, event: Event) {
         let serial = self.serial();
         match event {
-            Event::Version(ahead) => self.version(serial.wrapping_add(ahead)).await,
+            Event::Version(ahead) => self.deploy(serial.wrapping_add(ahead)).await,
             Event::Difference => {
                 let difference = crate::history::text_record(&self.served(), self.versions.len() as u8);
                 self.hub.handle().apply(&name("a.example."), vec![difference]).await.unwrap();
@@ -194,28 +201,24 @@ async fn a_zone_that_goes_back_and_reaches_its_serials_again_is_sent_whole_from_
     for serial in 6..=9 {
         life.version(serial).await;
     }
-    life.hub.wait_kept().await;
     assert!([5, 6, 8].into_iter().all(|from| life.gets_differences(from)));
-    life.version(6).await;
+    life.deploy(6).await;
     assert!(!life.gets_differences(5), "before it is kept, too");
     for serial in 7..=9 {
         life.version(serial).await;
-        life.hub.wait_kept().await;
         assert!(!life.gets_differences(serial - 1));
     }
     life.restart().await;
     life.version(10).await;
-    life.hub.wait_kept().await;
     assert!((6..10).all(|from| !life.gets_differences(from)));
     // Above all that were there: as always.
     life.happens(Event::Difference).await;
     assert!(life.gets_differences(10) && !life.gets_differences(9));
     life.restart().await;
     life.version(12).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(10) && life.gets_differences(11) && !life.gets_differences(9));
     let [differences, whole] = life.answers;
-    assert!(differences > 10 && whole > 10, "{differences} {whole}");
+    assert!(differences > 10 && whole > 30, "{differences} {whole}");
     // The steps are there all the same, for the operator.
     let steps = life.hub.handle().history().steps(&name("a.example.")).unwrap().unwrap().steps;
     let origins: Vec<StepOrigin> = steps.iter().map(|step| step.origin).collect();
@@ -229,10 +232,8 @@ async fn the_same_serial_again_and_a_turn_around_the_circle_are_known_over_a_res
     life.version(6).await;
     life.restart().await;
     life.version(7).await;
-    life.hub.wait_kept().await;
     assert!(!life.gets_differences(6));
     life.version(8).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(7));
     // RFC 1912 section 3.1: to an older serial without going back.
     life.version(8 + FURTHEST).await;
@@ -244,7 +245,6 @@ async fn the_same_serial_again_and_a_turn_around_the_circle_are_known_over_a_res
     life.hub.wait_kept().await;
     assert!([7, 8].into_iter().all(|from| !life.gets_differences(from)));
     life.version(10).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(9));
 }
 
@@ -253,7 +253,6 @@ async fn the_next_zone_of_a_name_knows_the_serials_of_the_one_before_over_a_rest
     let mut life = Life::begin(5).await;
     life.version(6).await;
     life.version(7).await;
-    life.hub.wait_kept().await;
     let zone = name("a.example.");
     fs::remove_file(life.hub.path(ZONE)).unwrap();
     life.hub.handle().reload().await;
@@ -265,17 +264,14 @@ async fn the_next_zone_of_a_name_knows_the_serials_of_the_one_before_over_a_rest
     life.ask();
     for serial in 6..=8 {
         life.version(serial).await;
-        life.hub.wait_kept().await;
         assert!(!life.gets_differences(serial - 1));
     }
     // Removed once more, and there again in the same process.
     life.another(8).await;
     life.hub.wait_kept().await;
     life.version(9).await;
-    life.hub.wait_kept().await;
     assert!(!life.gets_differences(8));
     life.version(10).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(9));
     // A zone that leaves the configuration and comes back with what is kept of it goes on.
     life.hub.handle().reconfigure(Settings { directories: Vec::new(), ..settings.clone() }).await.unwrap();
@@ -283,7 +279,6 @@ async fn the_next_zone_of_a_name_knows_the_serials_of_the_one_before_over_a_rest
     life.hub.handle().reconfigure(settings).await.unwrap();
     life.hub.wait_serial("a.example.", 10).await;
     life.version(11).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(9) && life.gets_differences(10) && !life.gets_differences(8));
 }
 
@@ -304,21 +299,16 @@ async fn what_a_full_disk_does_not_take_counts_all_the_same_and_is_kept_when_the
     // Too large for what is left in the file.
     life.hosts = 9_000;
     for serial in 6..=9 {
-        life.version(serial).await;
+        life.deploy(serial).await;
         assert!(!life.gets_differences(serial - 1));
     }
     life.hub.wait_fault("a.example.", "is served but not durable").await;
     assert_eq!(life.hub.kept("a.example."), Some(9), "of the older line");
     fs::remove_file(&filler).unwrap();
-    life.hosts = HOSTS;
     life.version(10).await;
-    life.hub.wait_kept().await;
-    life.ask();
     assert!(!life.gets_differences(9));
     life.restart().await;
     life.version(11).await;
-    life.hub.wait_kept().await;
-    life.ask();
     assert!(life.gets_differences(10) && !life.gets_differences(9));
     life.hub.stop().await;
 }
@@ -328,16 +318,13 @@ async fn a_serial_that_goes_on_costs_no_secondary_a_whole_zone() {
     let mut life = Life::begin(2_026_123_101).await;
     for serial in [2_026_123_102, 2_027_010_101, 2_027_123_199, 2_028_010_100] {
         life.version(serial).await;
-        life.hub.wait_kept().await;
     }
     assert!((life.versions.len() == 5) && life.gets_differences(2_026_123_101));
     let before = life.answers[1];
     // To seconds since 1970 in another unit, or a mistyped year: once.
     life.version(2_062_010_100).await;
-    life.hub.wait_kept().await;
     assert!(!life.gets_differences(2_028_010_100));
     life.version(2_062_010_101).await;
-    life.hub.wait_kept().await;
     assert!(life.gets_differences(2_062_010_100) && life.answers[1] > before);
 }
 
