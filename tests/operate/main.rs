@@ -49,6 +49,7 @@ mod process;
 mod reload;
 mod rssac002;
 mod secondary;
+mod serial_again;
 mod signatures;
 mod status;
 mod systemd;

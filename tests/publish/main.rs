@@ -8,6 +8,7 @@
 mod accepted_offer;
 mod deploy;
 mod difference;
+mod earlier_serials;
 mod format4;
 #[cfg(native)]
 mod frozen;

@@ -49,10 +49,7 @@ impl Source for ServedVersions {
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
-        if self.history.is_ambiguous(name, from) {
-            return None;
-        }
-        match self.history.between(name, from, Some(to)) {
+        match self.history.for_secondary(name, from, to) {
             Ok(found) => found.map(|differences| differences.into_iter().map(Arc::new).collect()),
             Err(error) => {
                 tracing::debug!(zone = %name, %error, "no differences for a secondary, so it gets the whole zone");

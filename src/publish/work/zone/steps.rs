@@ -403,6 +403,7 @@ impl CheckRun<'_> {
     /// that a crash could bring back, the zone would come again, and an empty POP that waits for a disk for each of many
     /// thousand zones is not announced for minutes.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        self.note_serial(entry.header.as_deref(), standing.serial);
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let origin = header.origin();
