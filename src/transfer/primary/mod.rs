@@ -40,5 +40,5 @@ pub use handle::{Primary, PrimaryError, SettingsChange};
 pub use receivers::{Receivers, Updates};
 pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
-pub use source::{NoVersion, Source};
+pub use source::{NoVersion, Source, soa_expire};
 pub use targets::{AllTargets, MOST_TOLD_APART, NotTaken, NotifyCounts, TargetFacts, TargetTable};
