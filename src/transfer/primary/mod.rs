@@ -38,7 +38,7 @@ mod turns;
 pub use counts::SendCounts;
 pub use handle::{Primary, PrimaryError, SettingsChange};
 pub use receivers::{Receivers, Updates};
-pub use seen::{AskedFor, Seen, SeenTable, Sent};
+pub use seen::{AskedFor, KnownBy, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
 pub use source::{NoVersion, Source, soa_expire};
 pub use targets::{AllTargets, MOST_TOLD_APART, NotTaken, NotifyCounts, TargetFacts, TargetTable};

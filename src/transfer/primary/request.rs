@@ -89,6 +89,11 @@ impl Content {
 }
 
 impl Stream {
+    /// The key that signs it.
+    pub(super) fn key(&self) -> Option<Name> {
+        self.signer.as_ref().map(|signer| signer.key().name().clone())
+    }
+
     /// The messages, not signed yet.
     pub(super) fn messages(&self) -> Messages<'_> {
         let reply = self.reply.clone();
