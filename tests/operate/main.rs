@@ -34,6 +34,7 @@ mod container;
 mod dnstap;
 mod drain;
 mod encrypted;
+mod expire;
 mod fleet;
 mod forward_notify;
 mod http;
