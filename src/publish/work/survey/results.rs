@@ -315,10 +315,17 @@ impl Core {
 
     /// A source has the file of a zone.
     fn find_zone(&mut self, name: Name, found: Found) {
-        let removed = &mut self.keeping.removed;
-        let entry = self.zones.entry(name);
-        let entry = entry.or_insert_with_key(|name| Entry { stored: removed.take(name), ..Entry::default() });
-        entry.find(found, |key| self.sources.rank(key));
+        if let Some(entry) = self.zones.get_mut(&name) {
+            let before = entry.file();
+            entry.find(found, |key| self.sources.rank(key));
+            if entry.file() != before {
+                // A check of one that has not changed says nothing new.
+                self.reporting.note(&name);
+            }
+            return;
+        }
+        let stored = self.keeping.removed.take(&name);
+        self.zones.insert(name, Entry { stored, found: Some(found), ..Entry::default() });
     }
 
     /// Of a source that does not answer those zones are known that the configuration names one by one, and where their files are: names
