@@ -24,6 +24,7 @@ mod catalog_anew;
 mod catalog_bind;
 mod catalog_many;
 mod catalog_member;
+mod catalog_owner;
 mod catalog_powerdns;
 mod catalog_reload;
 mod catalog_reset;

@@ -39,7 +39,7 @@ impl CanaryTask {
         }
         if !self.entries.zones.contains_key(name) {
             // Without a state directory nothing is kept of any zone. What comes from primaries is not kept when it leaves.
-            let stays_halted = !of_zone.has_file || !report.keeps();
+            let stays_halted = !of_zone.file.is_expected() || !report.keeps();
             self.enter(group, (&served, version), (of_zone, stays_halted), now);
         }
         let Some(entry) = self.entries.zones.get_mut(name) else { return };

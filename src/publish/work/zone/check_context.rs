@@ -134,6 +134,11 @@ pub(in crate::publish) enum Answer {
 }
 
 impl Answer {
+    /// Whether what a primary offered is served now.
+    pub(in crate::publish) fn is_taken(&self) -> bool {
+        matches!(self, Self::Whole(_, Ok(())) | Self::Differences(_, Ok(_)) | Self::Accepted(_, Ok(_)))
+    }
+
     /// Tells it; who made the offer may be gone.
     pub(in crate::publish) fn tell(self) {
         match self {

@@ -74,12 +74,13 @@ impl CheckRun<'_> {
         if entry.header.is_none() {
             return false;
         }
-        if self.context.unseen.has(&entry.path()) {
+        let path = entry.away.as_ref().map_or_else(|| entry.path(), |away| away.path.clone());
+        if self.context.unseen.has(&path) {
             self.unseen(entry);
             return entry.header.is_some();
         }
         entry.misplaced =
-            Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf(), zone: self.name.clone() }));
+            Some(Box::new(Fault::Vanished { path: path.to_path_buf(), zone: self.name.clone() }));
         entry.verdict = None;
         entry.denied = None;
         entry.read = false;
