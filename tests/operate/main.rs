@@ -14,9 +14,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../publish/fuse.rs"]
-mod fuse;
-
 mod blocking;
 mod browser;
 mod canary;
@@ -28,6 +25,7 @@ mod catalog_anew;
 mod catalog_bind;
 mod catalog_many;
 mod catalog_member;
+mod catalog_owner;
 mod catalog_powerdns;
 mod catalog_reload;
 mod catalog_reset;
@@ -38,6 +36,7 @@ mod container;
 mod dnstap;
 mod drain;
 mod encrypted;
+mod expire;
 mod fleet;
 mod forward_notify;
 mod http;
@@ -53,6 +52,7 @@ mod process;
 mod reload;
 mod rssac002;
 mod secondary;
+mod serial_again;
 mod signatures;
 mod status;
 mod systemd;

@@ -7,12 +7,16 @@
 
 mod accepted_offer;
 mod another;
+mod away;
 mod deploy;
 mod difference;
+mod earlier_serials;
 mod format4;
 #[cfg(native)]
 mod frozen;
 #[cfg(native)]
+#[path = "../support/fuse.rs"]
+#[allow(unreachable_pub, reason = "other tests share it")]
 mod fuse;
 #[cfg(native)]
 mod hanging;

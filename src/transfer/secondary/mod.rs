@@ -29,6 +29,7 @@ mod awaited;
 #[path = "../../../tests/unit/transfer/bad_primaries.rs"]
 mod bad_primaries;
 mod coordinator;
+mod expire_times;
 mod fetch;
 mod handle;
 mod jobs;
@@ -56,6 +57,7 @@ mod tests;
 
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
+pub use expire_times::Remaining;
 pub use fetch::fetch_error::FetchError;
 pub(super) use fetch::install_gate::InstallGate;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};

@@ -19,7 +19,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: std::path::PathBuf::from("zones/a.zone").into(),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable: true,
         refused_serial: None,

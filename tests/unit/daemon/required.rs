@@ -20,7 +20,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: Path::new("a.zone").into(),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable: true,
         refused_serial: None,

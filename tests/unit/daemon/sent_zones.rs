@@ -14,7 +14,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: PathBuf::from("zones/a.zone").into(),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable,
         refused_serial: None,

@@ -22,7 +22,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         source_serial: None,
         records: 2,
         source: Path::new("a.zone").into(),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable,
         refused_serial: None,

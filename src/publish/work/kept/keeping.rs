@@ -11,6 +11,7 @@ use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::files::holds::Holds;
 use crate::publish::state::opener::StateOpener;
 use crate::publish::state::store::history::History;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::releases::{KeptReleases, MissingReleases};
 use crate::publish::state::tables::timers::ZoneTimers;
@@ -30,6 +31,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) told: ToldState,
     /// What was kept of the steps of zones.
     pub(in crate::publish) history: History,
+    /// Which serials they had before.
+    pub(in crate::publish) serials: ZoneSerials,
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(in crate::publish) unkept: BTreeSet<Name>,
     /// Zones that were being checked when the database was lost; they are kept anew after that.
@@ -47,11 +50,13 @@ pub(in crate::publish) struct Keeping {
 impl Keeping {
     /// In this directory.
     pub(in crate::publish) fn new(state: StateDirectory, opener: StateOpener) -> Self {
+        let serials = opener.serials();
         Self {
             state: Arc::new(state),
             opener,
             told: ToldState::new(None),
-            history: History::default(),
+            history: History::new(serials.clone()),
+            serials,
             unkept: BTreeSet::new(),
             after_check: BTreeSet::new(),
             holds: Arc::default(),
@@ -158,6 +163,14 @@ impl Keeping {
         match store.removed() {
             Ok(removed) => self.removed.until.extend(removed),
             Err(error) => tracing::error!(%error, "which zones left the configuration cannot be read"),
+        }
+    }
+
+    /// Learns from the state directory which serials zones had before.
+    pub(in crate::publish) fn read_serials(&self) {
+        let Some(store) = self.state.store().filter(|store| store.database().is_some()) else { return };
+        if let Err(error) = store.read_serials() {
+            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences until a restart");
         }
     }
 

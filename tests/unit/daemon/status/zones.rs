@@ -17,7 +17,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         source_serial: None,
         records: 3,
         source: Path::new("zones/z.zone").into(),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable: true,
         signatures: None,
