@@ -28,7 +28,8 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         signatures: None,
         expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
-        kept_serial: None,
+        kept_version: None,
+        is_another: false,
         number: 0,
         is_catalog: false,
     }

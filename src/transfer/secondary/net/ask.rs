@@ -96,7 +96,7 @@ enum WithExpire {
 
 /// Over what a query begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transfer::secondary) enum AskOver {
+pub enum AskOver {
     /// UDP, or TLS where the primary has it.
     Usual,
     /// TCP, because the primary has answered REFUSED over UDP.
@@ -104,16 +104,17 @@ pub(in crate::transfer::secondary) enum AskOver {
 }
 
 /// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
-/// answer does not fit; over TLS alone where that is given.
+/// answer does not fit, or where that is asked for; over TLS alone where that is given.
 ///
 /// # Errors
-/// No answer that counts.
+/// No answer that counts. After [`AskError::RefusedOverUdp`] there may be one over TCP.
 pub async fn ask_once(
     settings: &SecondarySettings,
     zone: &Name,
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    over: AskOver,
 ) -> Result<Soa, AskError> {
-    let told = ask_soa(settings, &IdleConnections::default(), zone, peer, AskOver::Usual).await?;
+    let told = ask_soa(settings, &IdleConnections::default(), zone, peer, over).await?;
     Ok(told.soa)
 }
 
