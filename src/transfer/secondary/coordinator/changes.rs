@@ -1,6 +1,7 @@
 //! What the coordinator does with what comes from outside: NOTIFYs, orders, other settings, other versions that are served.
 
 use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,11 +22,14 @@ use crate::transfer::secondary::settings::{
 };
 
 impl Coordinator {
-    pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
+    /// A NOTIFY from this address. The primaries may be others than when it was judged: it is the primary that it is by the list of now, if it
+    /// is one still.
+    pub(super) fn notified(&mut self, zone: &Name, source: IpAddr, hint: Option<Serial>) {
         match self.zones.get_mut(zone) {
             Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
             Some(entry) => {
                 entry.note_told(hint, now());
+                let primary = entry.settings.primary_at(source);
                 if let Some(server) = primary.and_then(|primary| entry.settings.primaries.get(primary)) {
                     self.jobs.is_heard(server.address, Instant::now());
                 }
@@ -59,8 +63,8 @@ impl Coordinator {
     /// A NOTIFY that was accepted, or an UPDATE that was refused, at a service address.
     pub(super) fn take_from_service(&mut self, message: AtService) {
         match message {
-            AtService::Notified { zone, primary, hint } => {
-                self.notified(&zone.settings.name, primary, hint);
+            AtService::Notified { zone, source, hint } => {
+                self.notified(&zone.settings.name, source, hint);
                 self.forwarder.notified(&zone.settings.name, hint);
             }
             AtService::Update { zone, source } => {

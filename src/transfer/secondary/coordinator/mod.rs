@@ -9,8 +9,11 @@ pub(in crate::transfer::secondary) mod late;
 pub(in crate::transfer::secondary) mod outward;
 pub(in crate::transfer::secondary) mod results;
 
+#[cfg(test)]
+#[path = "../../../../tests/unit/transfer/coordinator.rs"]
+mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -50,8 +53,9 @@ use crate::transfer::secondary::sink::Sink;
 /// What comes from outside.
 #[derive(Debug)]
 pub(in crate::transfer::secondary) enum Event {
-    /// A NOTIFY: of this primary, or of another server that may send some; at a service address, or at a management address.
-    Notified { zone: Name, primary: Option<usize>, hint: Option<Serial>, is_at_service: bool },
+    /// A NOTIFY: of a primary, or of another server that may send some; at a service address, or at a management address. Which primary that
+    /// is says the list of the moment in which it is taken.
+    Notified { zone: Name, source: IpAddr, hint: Option<Serial>, is_at_service: bool },
     /// An operator's order, for one zone or for all; how many zones took it.
     /// Those in `except` are left out.
     Ordered { zone: Option<Name>, except: BTreeSet<Name>, order: Order, reply: oneshot::Sender<usize> },
@@ -228,8 +232,8 @@ impl Coordinator {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Notified { zone, primary, hint, is_at_service } => {
-                self.notified(&zone, primary, hint);
+            Event::Notified { zone, source, hint, is_at_service } => {
+                self.notified(&zone, source, hint);
                 if is_at_service {
                     self.forwarder.notified(&zone, hint);
                 }

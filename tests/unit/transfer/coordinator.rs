@@ -1,0 +1,100 @@
+//! What the coordinator does where two things come in an order that is rare: a NOTIFY behind a reload, an order behind a silent disk, a host
+//! that was suspended. No sockets, no threads.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::entry::{Early, ZoneEntry, soa_of};
+use super::*;
+use crate::clock::unix_now;
+use crate::handoff::Latest;
+use crate::publish::{Force, KeptState, Report, SourceFault};
+use crate::transfer::hub::{Hub, a, name, zone};
+use crate::transfer::message::Soa;
+use crate::transfer::notify::Allowed;
+use crate::transfer::refresh::{Bounds, Phase, Transferred};
+use crate::transfer::secondary::awaited::awaited;
+use crate::transfer::secondary::jobs::Next;
+use crate::transfer::secondary::settings::{OnExpiry, SecondaryZone};
+
+fn primary(last: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, last], 53))
+}
+
+fn zone_of(primaries: &[u8]) -> SecondaryZone {
+    let server = |last: &u8| PrimaryServer { address: primary(*last), key: None, tls: None };
+    SecondaryZone {
+        name: name("example."),
+        primaries: primaries.iter().map(server).collect(),
+        notify: Allowed::default(),
+        expired: OnExpiry::default(),
+    }
+}
+
+fn settings(primaries: &[u8]) -> Arc<SecondarySettings> {
+    Arc::new(SecondarySettings { zones: vec![zone_of(primaries)], ..SecondarySettings::default() })
+}
+
+fn coordinator(settings: Arc<SecondarySettings>, pop: Arc<Hub>, context: SecondaryContext) -> Coordinator {
+    let (told, _) = awaited();
+    Coordinator::new(settings, pop, context, told)
+}
+
+/// Serves version 5 of `example.`.
+fn pop() -> Arc<Hub> {
+    let (pop, _) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    pop
+}
+
+fn status(coordinator: &Coordinator) -> crate::transfer::refresh::Status {
+    coordinator.zones[&name("example.")].report(now()).unwrap().status
+}
+
+/// Whom the queries go to that leave now.
+fn asked(coordinator: &mut Coordinator) -> Vec<SocketAddr> {
+    let mut asked = Vec::new();
+    loop {
+        match coordinator.jobs.next(Instant::now() + Duration::from_secs(1)) {
+            Next::Ask(ask) => asked.push(ask.address),
+            Next::Fetch(_) => {}
+            Next::Wait(_) => return asked,
+        }
+    }
+}
+
+fn event(coordinator: &mut Coordinator, event: impl FnOnce(&mut Refresh) -> Option<Action>) {
+    coordinator.step(&name("example."), event);
+}
+
+fn soa(serial: u32) -> Soa {
+    soa_of(&zone(serial, [])).unwrap()
+}
+
+/// The settings of a reload are in force, and a NOTIFY that was judged by the lists before it comes behind them.
+#[tokio::test]
+async fn a_notify_of_a_primary_that_is_listed_no_more_has_those_of_now_asked() {
+    for at_service in [false, true] {
+        let mut it = coordinator(settings(&[1, 2, 3]), pop(), SecondaryContext::default());
+        let source = primary(3).ip();
+        it.change(settings(&[2, 1]));
+        match at_service {
+            false => it.notified(&name("example."), source, Some(Serial(6))),
+            true => {
+                let access = crate::transfer::secondary::access::Access::new(&settings(&[1, 2, 3]));
+                let zone = access.zone(&name("example.")).unwrap().clone();
+                it.take_from_service(AtService::Notified { zone, source, hint: Some(Serial(6)) });
+            }
+        }
+        assert_eq!(status(&it).phase, Phase::Asking);
+        assert_eq!(asked(&mut it), [primary(2), primary(1)]);
+        // One that has another place in the list is asked itself.
+        let mut it = coordinator(settings(&[1, 2, 3]), pop(), SecondaryContext::default());
+        it.change(settings(&[3, 1]));
+        it.notified(&name("example."), source, None);
+        assert_eq!(asked(&mut it), [primary(3)]);
+    }
+}
+
