@@ -98,3 +98,51 @@ async fn a_notify_of_a_primary_that_is_listed_no_more_has_those_of_now_asked() {
     }
 }
 
+/// An entry that serves version 9.
+fn entry() -> ZoneEntry {
+    let mut entry = ZoneEntry::new(zone_of(&[1]), 1);
+    entry.begin(Bounds::default(), Some(soa(9)), None, now());
+    entry.settle(now());
+    entry
+}
+
+#[test]
+fn news_of_a_version_outlive_an_older_one_that_comes_first() {
+    let mut entry = entry();
+    let now = now();
+    entry.note_told(Some(Serial(11)), now);
+    let later = |seconds| Now { instant: now.instant + Duration::from_secs(seconds), ..now };
+    assert_eq!(entry.take_told(Serial(10), later(1).instant, later(2)), Duration::from_secs(1));
+    assert_eq!(entry.take_told(Serial(11), later(31).instant, later(32)), Duration::from_secs(32));
+    assert_eq!(entry.take_told(Serial(11), later(33).instant, later(34)), Duration::from_secs(1));
+}
+
+#[test]
+fn what_came_before_a_zone_is_known_counts_with_its_latest_serial_and_its_largest_order() {
+    // Its primary has version 6.
+    let begun = |early: &dyn Fn(&mut Early)| {
+        let mut entry = ZoneEntry::new(zone_of(&[1]), 1);
+        early(&mut entry.early);
+        let (now, saved) = (now(), Some(Saved { checked: Some(unix_now()), ..Saved::default() }));
+        assert_eq!(entry.begin(Bounds::default(), Some(soa(5)), saved, now), Some(Action::AskSoa(vec![0])));
+        let transfer = entry.step(|refresh| refresh.answered(now, 0, Some(soa(6))));
+        (entry, transfer, now)
+    };
+    let waits_for_more = |hints: &[Option<u32>]| {
+        let notify = |early: &mut Early| hints.iter().for_each(|hint| early.note_notify(hint.map(Serial)));
+        let (mut entry, _, now) = begun(&notify);
+        entry.step(|refresh| refresh.transferred(now, Transferred::Served(soa(6))));
+        entry.due(now).unwrap() <= now.instant + Duration::from_secs(30)
+    };
+    assert!(waits_for_more(&[Some(7)]));
+    assert!(waits_for_more(&[Some(6), Some(7), Some(6), None]));
+    assert!(!waits_for_more(&[Some(6)]) && !waits_for_more(&[None]));
+    let (mut entry, transfer, now) = begun(&|early: &mut Early| {
+        early.note_order(Order::Retransfer);
+        early.note_order(Order::Refresh);
+        early.note_notify(None);
+    });
+    assert_eq!(transfer, Some(Action::Transfer { primary: 0, from: None, force: Force::Order }));
+    let again = entry.step(|refresh| refresh.transferred(now, Transferred::Unreachable));
+    assert_eq!(again, Some(Action::AskSoa(vec![0])), "the NOTIFY is taken behind the order");
+}

@@ -26,7 +26,7 @@ impl Coordinator {
     /// is one still.
     pub(super) fn notified(&mut self, zone: &Name, source: IpAddr, hint: Option<Serial>) {
         match self.zones.get_mut(zone) {
-            Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
+            Some(entry) if !entry.is_known() => entry.early.note_notify(hint),
             Some(entry) => {
                 entry.note_told(hint, now());
                 let primary = entry.settings.primary_at(source);
@@ -53,7 +53,7 @@ impl Coordinator {
         };
         for zone in &zones {
             match self.zones.get_mut(zone) {
-                Some(entry) if !entry.is_known() => entry.note_early(Early::Ordered(order)),
+                Some(entry) if !entry.is_known() => entry.early.note_order(order),
                 _ => self.step(zone, |refresh| refresh.ordered(order)),
             }
         }
@@ -228,7 +228,7 @@ impl Coordinator {
             return self.settle(name);
         }
         if self.sink.wants_again(name) {
-            entry.note_early(Early::Notified);
+            entry.early.note_notify(None);
         }
         let action = entry.begin(self.settings.bounds, served, saved, now);
         self.act(name, action);
