@@ -106,6 +106,31 @@ fn entry() -> ZoneEntry {
     entry
 }
 
+/// The hub had a newer version in between, which never came; or said nothing after an order.
+#[test]
+fn that_a_refused_version_was_taken_back_is_told_also_after_rounds_that_failed() {
+    let round = |entry: &mut ZoneEntry, serial: Option<u32>, end: Option<Transferred>| {
+        let now = now();
+        entry.step(|refresh| refresh.ordered(Order::Refresh));
+        let mut is_told = entry.settle(now).withdrawn;
+        entry.step(|refresh| refresh.answered(now, 0, serial.map(soa)));
+        is_told |= entry.settle(now).withdrawn;
+        if let Some(end) = end {
+            entry.step(|refresh| refresh.transferred(now, end));
+        }
+        is_told | entry.settle(now).withdrawn
+    };
+    for between in [Some((Some(11), Some(Transferred::NotKept))), Some((None, None)), None] {
+        let mut entry = entry();
+        assert!(!round(&mut entry, Some(10), Some(Transferred::Refused(Serial(10)))));
+        if let Some((serial, end)) = between {
+            assert!(!round(&mut entry, serial, end), "{between:?}");
+        }
+        assert!(round(&mut entry, Some(9), None), "{between:?}");
+        assert!(!round(&mut entry, Some(9), None), "once");
+    }
+}
+
 #[test]
 fn news_of_a_version_outlive_an_older_one_that_comes_first() {
     let mut entry = entry();

@@ -346,8 +346,9 @@ impl ZoneEntry {
         changed.refused = status.refused.is_some();
         if status.phase == Phase::Idle {
             let is_refused = status.refused.is_some();
-            let was_refused = std::mem::replace(&mut self.was_refused, is_refused);
-            changed.withdrawn = was_refused && !is_refused && status.failures == 0;
+            changed.withdrawn = self.was_refused && !is_refused && status.failures == 0;
+            // A round that fails in between says nothing of what its primaries have.
+            self.was_refused = is_refused || (self.was_refused && !changed.withdrawn);
         }
         changed
     }
