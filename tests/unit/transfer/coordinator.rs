@@ -98,6 +98,62 @@ async fn a_notify_of_a_primary_that_is_listed_no_more_has_those_of_now_asked() {
     }
 }
 
+/// Its version 6 was refused.
+fn refused(it: &mut Coordinator) {
+    let now = now();
+    event(it, |refresh| refresh.ordered(Order::Retransfer));
+    event(it, |refresh| refresh.answered(now, 0, Some(soa(6))));
+    event(it, |refresh| refresh.transferred(now, Transferred::Refused(Serial(6))));
+    asked(it);
+    assert_eq!((status(it).phase, status(it).refused), (Phase::Idle, Some(Serial(6))));
+}
+
+#[test]
+fn what_was_refused_while_nobody_knew_which_zones_are_held_is_asked_for_when_that_is_known() {
+    let held = || {
+        let mut report = Report::default();
+        report.faults =
+            vec![SourceFault::AllHeld { since: SystemTime::now(), reason: "it is silent".into() }];
+        report
+    };
+    for is_being_judged in [false, true] {
+        let report = Latest::new(held());
+        let context = SecondaryContext { report: Some(report.reader()), ..SecondaryContext::default() };
+        let mut it = coordinator(settings(&[1]), pop(), context);
+        it.look_at_served(&name("example."));
+        it.look_at_report();
+        refused(&mut it);
+        if is_being_judged {
+            event(&mut it, |refresh| refresh.ordered(Order::Refresh));
+            event(&mut it, |refresh| refresh.answered(now(), 0, Some(soa(6))));
+            asked(&mut it);
+        }
+        report.publish(held());
+        it.look_at_report();
+        assert_eq!(asked(&mut it), []);
+        report.publish(Report::default());
+        it.look_at_report();
+        if is_being_judged {
+            event(&mut it, |refresh| refresh.transferred(now(), Transferred::Refused(Serial(6))));
+        }
+        assert_eq!(asked(&mut it), [primary(1)], "{is_being_judged}");
+        // Once.
+        event(&mut it, |refresh| refresh.answered(now(), 0, Some(soa(6))));
+        event(&mut it, |refresh| refresh.transferred(now(), Transferred::Refused(Serial(6))));
+        it.look_at_report();
+        assert_eq!(asked(&mut it), []);
+    }
+    // The state directory answers before it was said that all are held.
+    let kept = Latest::new(None);
+    let context = SecondaryContext { late: Some(kept.reader()), ..SecondaryContext::default() };
+    let mut it = coordinator(settings(&[1]), pop(), context);
+    refused(&mut it);
+    let (timers, members, releases) = Default::default();
+    kept.publish(Some(KeptState { timers, members, releases }));
+    it.take_kept();
+    assert_eq!(asked(&mut it), [primary(1)]);
+}
+
 /// An entry that serves version 9.
 fn entry() -> ZoneEntry {
     let mut entry = ZoneEntry::new(zone_of(&[1]), 1);

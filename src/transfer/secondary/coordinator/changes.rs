@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::publish::KeptState;
+use crate::publish::{Fault, KeptState, Report, SourceFault};
 use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
@@ -213,6 +213,20 @@ impl Coordinator {
         for name in names.iter().filter(|name| is_decided(&report, name)) {
             self.look_at_served(name);
         }
+        let are_all_held = report.faults.iter().any(|fault| matches!(fault, SourceFault::AllHeld { .. }));
+        if std::mem::replace(&mut self.are_all_held, are_all_held) && !are_all_held {
+            self.ask_for_refused();
+        }
+    }
+
+    /// It is known again which zones are held: what was refused because nobody knew is judged anew, and what is being judged at this moment.
+    fn ask_for_refused(&mut self) {
+        let now = now();
+        let zones = self.zones.iter().filter(|(_, entry)| entry.may_be_refused(now));
+        let zones: Vec<Name> = zones.map(|(zone, _)| zone.clone()).collect();
+        for zone in zones {
+            self.take_order(Some(zone), &BTreeSet::new(), Order::Refresh);
+        }
     }
 
     /// Looks which version of a zone is served.
@@ -257,3 +271,4 @@ impl Coordinator {
         self.has_forgotten = false;
     }
 }
+        self.ask_for_refused();

@@ -240,6 +240,13 @@ impl ZoneEntry {
         self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())
     }
 
+    /// Whether a version of a primary was refused, or may be being judged.
+    pub(in crate::transfer::secondary) fn may_be_refused(&self, now: Now) -> bool {
+        let status = self.refresh.as_ref().map(|refresh| refresh.status(now));
+        let is_one = |phase| matches!(phase, Phase::Transferring { .. });
+        status.is_some_and(|status| status.refused.is_some() || is_one(status.phase))
+    }
+
     /// Whether a NOTIFY began what is under way.
     pub(in crate::transfer::secondary) fn is_hinted(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_hinted)

@@ -134,6 +134,8 @@ pub(in crate::transfer::secondary) struct Coordinator {
     /// Whether what was kept of other zones is forgotten.
     pub(in crate::transfer::secondary) has_forgotten: bool,
 }
+    /// Whether the publisher holds all zones, because nobody knows which ones are held.
+    are_all_held: bool,
 
 pub(in crate::transfer::secondary) fn now() -> Now {
     Now { instant: Instant::now(), wall: SystemTime::now() }
@@ -173,6 +175,7 @@ impl Coordinator {
             log: LogLimit::default(),
             failure_log: LogLimit::default(),
             clock: ClockWatch::new(now()),
+            are_all_held: false,
             kept_aside: HashSet::new(),
             has_forgotten: false,
         };
