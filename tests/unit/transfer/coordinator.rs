@@ -154,6 +154,93 @@ fn what_was_refused_while_nobody_knew_which_zones_are_held_is_asked_for_when_tha
     assert_eq!(asked(&mut it), [primary(1)]);
 }
 
+/// Timers of a version that was checked so many seconds ago, with all that is wrong with its primaries.
+fn old_timers(age: u64) -> Saved {
+    let now = unix_now();
+    let diverged = crate::publish::KeptDivergence { primary: primary(1), serial: Serial(5), at: now - 9 };
+    Saved {
+        checked: Some(now - age),
+        due: now,
+        saved: now - 1,
+        failures: 3,
+        diverged: Some(diverged),
+        forked: Some(3),
+        ..Saved::default()
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_begins_anew_has_nothing_of_the_one_that_had_its_name() {
+    for after_restart in [false, true] {
+        let pop = pop();
+        let context = SecondaryContext {
+            saved: [(name("example."), old_timers(11_000))].into(),
+            has_members: true,
+            ..SecondaryContext::default()
+        };
+        let none = Arc::new(SecondarySettings::default());
+        if after_restart {
+            pop.take_out(&name("example."));
+        }
+        let mut it = coordinator(none, pop.clone(), context);
+        let set = || MemberZones { set: vec![zone_of(&[1, 2])], ..MemberZones::default() };
+        if !after_restart {
+            it.change_members(set());
+            assert!(it.zones[&name("example.")].report(now()).unwrap().is_expired);
+            it.change_members(MemberZones { removed: vec![name("example.")], ..MemberZones::default() });
+            pop.take_out(&name("example."));
+        }
+        it.change_members(set());
+        // The publisher tells of the first version before its transfer has ended.
+        pop.put(zone(1, []));
+        it.look_at_served(&name("example."));
+        let report = it.zones[&name("example.")].report(now()).unwrap();
+        assert_eq!(
+            (report.is_expired, report.diverged, report.status.behind, report.status.failures),
+            (false, None, None, 0),
+            "{after_restart}"
+        );
+        // Nor after a crash.
+        let kept = timers_of(&it.zones, &it.saved, &name("example."), now()).unwrap();
+        assert_eq!((kept.checked, kept.diverged, kept.forked), (None, None, None));
+    }
+}
+
+/// What was kept of a zone may come into service later, and is as old then as its timers say.
+#[test]
+fn a_version_that_could_not_be_read_at_first_keeps_its_age() {
+    let (pop, _) = Hub::new();
+    let fault = crate::publish::Fault::Unreadable { path: "zones.db".into(), error: "I/O error".into() };
+    let unread = crate::publish::ZoneReport {
+        state: crate::publish::ZoneState::Refused,
+        since: SystemTime::now(),
+        serial: None,
+        source_serial: None,
+        records: 0,
+        source: Arc::from(std::path::Path::new("transfer")),
+        has_file: false,
+        accepted_at: None,
+        durable: false,
+        kept_serial: None,
+        number: 1,
+        refused_serial: None,
+        signatures: None,
+        expiry: crate::zone::Expiry::Current,
+        is_catalog: false,
+        faults: vec![fault],
+    };
+    let mut first = Report::default();
+    first.put(name("example."), unread);
+    let report = Latest::new(first);
+    let saved: HashMap<Name, Saved> = [(name("example."), old_timers(11_000))].into();
+    let context = SecondaryContext { saved, report: Some(report.reader()), ..SecondaryContext::default() };
+    let mut it = coordinator(settings(&[1]), pop.clone(), context);
+    assert_eq!(status(&it).serial, None);
+    pop.put(zone(5, []));
+    it.look_at_served(&name("example."));
+    assert!(it.zones[&name("example.")].report(now()).unwrap().is_expired);
+}
+
 /// An entry that serves version 9.
 fn entry() -> ZoneEntry {
     let mut entry = ZoneEntry::new(zone_of(&[1]), 1);

@@ -11,7 +11,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
 
 use crate::transfer::secondary::access::AtService;
-use crate::transfer::secondary::coordinator::entry::{Early, ZoneEntry, soa_of};
+use crate::transfer::secondary::coordinator::entry::{ZoneEntry, soa_of};
 use crate::transfer::secondary::coordinator::follower::{Follower, is_decided};
 use crate::transfer::secondary::coordinator::late::LateState;
 use crate::transfer::secondary::coordinator::{Coordinator, now};
@@ -233,6 +233,8 @@ impl Coordinator {
     pub(super) fn look_at_served(&mut self, name: &Name) {
         let now = now();
         let served = self.sink.served(name).as_deref().and_then(soa_of);
+        // What comes late is of a version that comes late, too.
+        let begins_anew = served.is_none() && self.saved.contains_key(name) && !self.is_unread(name);
         self.take_kept();
         let Some(entry) = self.zones.get_mut(name) else { return };
         // They are those of a version: one that was kept may be told before it is published.
@@ -241,11 +243,23 @@ impl Coordinator {
             entry.serves(now, served, saved);
             return self.settle(name);
         }
+        if begins_anew {
+            // The first version that comes has nothing to do with the zone that had the name before.
+            self.saved.remove(name);
+            self.outward.note_timers(name, now.instant);
+        }
         if self.sink.wants_again(name) {
             entry.early.note_notify(None);
         }
         let action = entry.begin(self.settings.bounds, served, saved, now);
         self.act(name, action);
+    }
+
+    /// Whether the version that is kept of a zone could not be read, and may come into service later.
+    fn is_unread(&self, name: &Name) -> bool {
+        let report: Option<Arc<Report>> = self.follower.as_ref().map(Follower::report);
+        let zone = report.as_ref().and_then(|report| report.zones.get(name));
+        zone.is_some_and(|zone| zone.faults.iter().any(|fault| matches!(fault, Fault::Unreadable { .. })))
     }
 
     /// Takes what is told of what was kept. To be called after the report is read and before it is used: a version that was kept is served
@@ -269,6 +283,6 @@ impl Coordinator {
             self.outward.note_timers(zone, Instant::now());
         }
         self.has_forgotten = false;
+        self.ask_for_refused();
     }
 }
-        self.ask_for_refused();
