@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::clock_watch::ClockStep;
 use super::entry::{Early, ZoneEntry, soa_of};
 use super::*;
 use crate::clock::unix_now;
@@ -239,6 +240,43 @@ fn a_version_that_could_not_be_read_at_first_keeps_its_age() {
     pop.put(zone(5, []));
     it.look_at_served(&name("example."));
     assert!(it.zones[&name("example.")].report(now()).unwrap().is_expired);
+}
+
+#[test]
+fn after_time_that_no_timer_has_counted_all_zones_ask_soon_and_after_a_suspend_they_are_older() {
+    let soon = Duration::from_secs(30);
+    for (step, is_soon, is_expired) in [
+        (ClockStep::Backwards, false, false),
+        (ClockStep::Forwards, true, false),
+        (ClockStep::Suspended(Duration::from_secs(3600)), true, false),
+        (ClockStep::Suspended(Duration::from_secs(21 * 86_400)), true, true),
+    ] {
+        let mut it = coordinator(settings(&[1]), pop(), SecondaryContext::default());
+        let long =
+            Soa { refresh: Duration::from_secs(86_400), expire: Duration::from_secs(14 * 86_400), ..soa(5) };
+        event(&mut it, |refresh| {
+            refresh.serves(now(), Some(long));
+            refresh.ordered(Order::Refresh)
+        });
+        event(&mut it, |refresh| refresh.answered(now(), 0, Some(long)));
+        asked(&mut it);
+        let before = status(&it).expires.unwrap();
+        it.clock_stepped(step);
+        let (after, at) = (status(&it), Instant::now());
+        assert_eq!(after.due <= at + soon, is_soon, "{step:?}");
+        let report = it.zones[&name("example.")].report(now()).unwrap();
+        assert_eq!(report.is_expired, is_expired, "{step:?}");
+        if let ClockStep::Suspended(time) = step {
+            assert_eq!(after.expires.unwrap() + time, before);
+            // What has expired does not wait for its turn, and the query path hears of it.
+            assert_eq!(
+                (after.due <= at, report.expiry != crate::zone::Expiry::Current),
+                (is_expired, is_expired)
+            );
+        }
+        let armed = it.timers.first().map(|(at, _)| *at).unwrap();
+        assert_eq!(armed, it.zones[&name("example.")].due(now()).unwrap(), "{step:?}");
+    }
 }
 
 /// An entry that serves version 9.

@@ -53,7 +53,7 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     contradiction: Option<(Option<SocketAddr>, Option<SocketAddr>, Serial)>,
     /// What of it is kept over a restart.
     kept: Option<Lasting>,
-    /// Whether a version of a primary was refused, when it was idle last.
+    /// Whether a version of a primary was refused, and it is not told since that no primary has it any more.
     was_refused: bool,
 }
 
