@@ -1,5 +1,5 @@
 //! System calls without a safe wrapper: batches of datagrams, socket options, programs that choose a socket, leases, the CPU
-//! a thread runs on and its priority, syncing a filesystem, files in memory, memory for zones, how the allocator keeps memory; and the one instruction without one, the cache
+//! a thread runs on and its priority, how long the host was suspended, syncing a filesystem, files in memory, memory for zones, how the allocator keeps memory; and the one instruction without one, the cache
 //! hint. Also files: those of secrets, whose mode is checked, and those that are replaced whole; and work that may wait for a disk without end.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
@@ -30,4 +30,5 @@ pub mod reuseport;
 pub mod sockets;
 #[cfg(native)]
 pub mod streams;
+pub mod suspended;
 pub mod user;

@@ -1,6 +1,6 @@
 //! What others ask of the state machine, and what they tell it, beside the events.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::settings::Bounds;
 use super::status::Status;
@@ -62,9 +62,21 @@ impl Refresh {
         self.bounds = bounds;
     }
 
-    /// A primary that was silent has answered: it is asked within half a minute, if nothing is under way.
+    /// A primary that was silent has answered, or time has passed that no timer has counted: it is asked within half a minute, if nothing is
+    /// under way.
     pub fn wake_soon(&mut self, now: Now) {
         let soon = now.instant + WAKE_SPREAD.mul_f64(self.rng.f64());
         self.due = self.due.min(soon);
+    }
+
+    /// The host was suspended for so long, which no timer has counted: what is served is so much older, and NOTIFYs may have come meanwhile.
+    pub fn was_suspended(&mut self, time: Duration, now: Now) {
+        // A timer does not reach back behind the start of the host.
+        let sooner = |at: Instant| at.checked_sub(time).unwrap_or(now.instant);
+        self.expires = self.expires.map(sooner);
+        self.wake_soon(now);
+        if self.is_expired(now) {
+            self.due = now.instant;
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::wire::Serial;
 use super::again::Again;
 use super::asking::{Asking, RoundResult};
 use super::lineage::{BeforeTransfer, Lineage};
+use super::newer_hint::NewerHint;
 use super::refused::{RefusedTransfer, RefusedVersions};
 use super::settings::Bounds;
 use super::status::{Behind, Phase};
@@ -51,8 +52,8 @@ pub struct Refresh {
     is_put_off: bool,
     /// Whether a NOTIFY began what is under way.
     pub(super) is_hinted: bool,
-    /// Whether that NOTIFY says that there is a newer version.
-    is_newer_told: bool,
+    /// What NOTIFYs tell of a newer version that has not come.
+    pub(super) newer: NewerHint,
     /// Whether the last NOTIFY with a serial was false: until a version comes again, primaries are asked before a transfer begins.
     doubts_hints: bool,
     /// Whether it was out of service, and the version that was kept is served until a primary has said what the zone is now.
@@ -112,7 +113,7 @@ impl Refresh {
             is_forced: false,
             is_put_off: false,
             is_hinted: false,
-            is_newer_told: false,
+            newer: NewerHint::default(),
             doubts_hints: false,
             is_listed_again: false,
             confirmed_until: None,
@@ -162,7 +163,7 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.begin_round(),
+            Step::Idle => self.look_by_timer(now),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
@@ -172,14 +173,14 @@ impl Refresh {
     /// because it is not authenticated (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does;
     /// and after one that was false the primary is asked first, so that the limits of SOA queries hold for the next ones.
     pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
+        let (primary, served) = (self.seen.known(primary), self.served.map(|soa| soa.serial));
+        self.newer.note(hint, served, matches!(self.step, Step::Idle));
         if !matches!(self.step, Step::Idle) {
             self.again = Some(Again::with_notify(self.again, primary, hint));
             return None;
         }
-        let served = self.served.map(|soa| soa.serial);
         self.is_hinted = true;
         self.forget_words();
-        self.is_newer_told = hint.is_none_or(|hint| served.is_none_or(|served| hint.is_after(served)));
         match (hint, primary) {
             (Some(hint), _) if self.refused.contains(hint) => None,
             (Some(hint), _)
@@ -252,7 +253,7 @@ impl Refresh {
                 self.note_given(now, (primary, from.is_none(), before), soa);
                 self.refused.clear();
                 self.doubts_hints = false;
-                self.is_newer_told = false;
+                self.newer.came(soa.serial);
                 self.begins_by(primary, now);
                 self.confirmed(now, are_all_asked)
             }
@@ -330,8 +331,8 @@ impl Refresh {
     }
 
     /// Begins a round by the timer or an order.
-    fn begin_round(&mut self) -> Option<Action> {
-        (self.is_hinted, self.is_newer_told) = (false, false);
+    pub(super) fn begin_round(&mut self) -> Option<Action> {
+        self.is_hinted = false;
         self.forget_words();
         self.begin()
     }
@@ -459,9 +460,9 @@ impl Refresh {
             let due = now.instant + self.with_jitter(wait);
             // Others may have a newer one: they are asked when they would have been.
             self.due = if are_all_asked { due } else { self.due.min(due) };
-            if self.is_newer_told {
-                // A cache before the primary, or one that loads, may not know yet what its NOTIFY told.
-                self.due = self.due.min(now.instant + self.bounds.after_notify);
+            // A cache before the primary, or one that loads, may not know yet what its NOTIFY told.
+            if let Some(at) = self.newer.look_again(now, self.bounds.after_notify) {
+                self.due = self.due.min(at);
             }
         }
         self.end(now)

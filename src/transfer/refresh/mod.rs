@@ -22,7 +22,7 @@
 //! before it has.
 //!
 //! A NOTIFY that finds nothing newer although it says so has all primaries asked once more a little later: a cache before a primary may
-//! not know yet. After a start every zone asks, because NOTIFYs may have come while nobody listened.
+//! not know yet. So has one that tells of a later serial than the one that comes. After a start every zone asks, because NOTIFYs may have come while nobody listened.
 //!
 //! Once it is proven that a primary has an older version than the one that is served, that is not in its history, whatever serials follow
 //! there: its next version with the serial that is served, or a later one, is transferred whole. Differences to a serial that is
@@ -63,6 +63,7 @@ mod lineage;
 #[path = "../../../tests/unit/transfer/refresh_lineage.rs"]
 mod lineage_tests;
 mod machine;
+mod newer_hint;
 mod refused;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_rounds.rs"]

@@ -57,6 +57,11 @@ impl ToldSerials {
         self.last.len()
     }
 
+    /// This one, if it is one of them: it may come from a list that had more.
+    pub(super) fn known(&self, primary: Option<usize>) -> Option<usize> {
+        primary.filter(|primary| *primary < self.count())
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> &[Option<Serial>] {
         &self.last

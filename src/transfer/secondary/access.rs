@@ -35,7 +35,7 @@ pub(super) struct Access {
 #[derive(Debug)]
 pub(super) enum AtService {
     /// A NOTIFY that is accepted.
-    Notified { zone: Arc<ZoneAccess>, primary: Option<usize>, hint: Option<Serial> },
+    Notified { zone: Arc<ZoneAccess>, source: IpAddr, hint: Option<Serial> },
     /// An UPDATE that was refused.
     Update { zone: Arc<ZoneAccess>, source: IpAddr },
 }
@@ -115,11 +115,6 @@ fn add_prefixes(prefixes: &mut Vec<IpNet>, zone: &SecondaryZone) {
 }
 
 impl ZoneAccess {
-    /// Which primary a source is.
-    pub(super) fn primary(&self, source: IpAddr) -> Option<usize> {
-        self.settings.primaries.iter().position(|primary| primary.address.ip() == source)
-    }
-
     /// Whether a NOTIFY of this source, signed with this known key or not, is taken. A primary with a key must sign: with any key that is
     /// known, because during a rollover it may have begun with the new one, or still have the old one.
     pub(super) fn allows(&self, source: IpAddr, key: Option<&Name>) -> bool {

@@ -236,7 +236,7 @@ impl SecondaryHandle {
             _ if is_other_edns => (BADVERS, None),
             None => (rcode::NOTAUTH, None),
             Some(zone) if !zone.allows(source, key) => (rcode::REFUSED, Some((notify.zone.clone(), None))),
-            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_at_service), None),
+            Some(_) => (self.pass_on(&notify, source, is_at_service), None),
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
@@ -245,9 +245,9 @@ impl SecondaryHandle {
         Some(Judged { response, refusal })
     }
 
-    fn pass_on(&self, notify: &Notify, primary: Option<usize>, is_at_service: bool) -> u8 {
+    fn pass_on(&self, notify: &Notify, source: IpAddr, is_at_service: bool) -> u8 {
         let (zone, hint) = (notify.zone.to_lowercase(), notify.hint);
-        let event = Event::Notified { zone, primary, hint, is_at_service };
+        let event = Event::Notified { zone, source, hint, is_at_service };
         match self.events.try_send(event) {
             Ok(()) => rcode::NOERROR,
             Err(_) => rcode::SERVFAIL,

@@ -72,6 +72,8 @@ impl Coordinator {
         }
         if !elsewhere.is_empty() {
             self.jobs.forget(&elsewhere);
+            // What they refuse to replace came from primaries that are asked no more.
+            elsewhere.iter().for_each(|zone| self.outward.note_withdrawn(zone));
         }
         self.ask_again(otherwise);
         // At a start the first ones are all that were members before.

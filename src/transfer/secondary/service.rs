@@ -64,7 +64,7 @@ impl SecondaryHandle {
             return rcode::REFUSED;
         }
         let hint = crate::transfer::notify::hint(message, end, name);
-        self.to_coordinator(AtService::Notified { zone: zone.clone(), primary: zone.primary(source), hint })
+        self.to_coordinator(AtService::Notified { zone: zone.clone(), source, hint })
     }
 }
 

@@ -93,6 +93,11 @@ impl SecondaryZone {
         }
     }
 
+    /// Which primary a source is, if it is one.
+    pub(super) fn primary_at(&self, source: IpAddr) -> Option<usize> {
+        self.primaries.iter().position(|primary| primary.address.ip() == source)
+    }
+
     /// Where its primaries are, in order.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.primaries.iter().map(|primary| primary.address).collect()

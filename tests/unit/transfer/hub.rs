@@ -106,6 +106,11 @@ impl Hub {
         self.zones.lock().unwrap().insert(zone.origin().clone(), Arc::new(zone));
     }
 
+    /// Serves this zone no more.
+    pub(crate) fn take_out(&self, zone: &Name) {
+        self.zones.lock().unwrap().remove(zone);
+    }
+
     /// Refuses the version with this serial.
     pub(crate) fn refuse(&self, serial: Serial) {
         *self.refuse.lock().unwrap() = Some(serial);

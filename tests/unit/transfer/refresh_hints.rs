@@ -144,3 +144,109 @@ fn a_refused_version_that_no_primary_has_any_more_is_not_told() {
     let status = it.status(now);
     assert_eq!((status.refused, status.refused_since, status.failures), (None, None, 0));
 }
+
+#[test]
+fn a_later_serial_that_was_told_is_looked_for_once_more_when_an_older_version_comes() {
+    let now = start();
+    // A hidden primary tells of it, or one of several servers behind the address of the primary.
+    for primary in [None, Some(0)] {
+        let mut it = idle(1, now);
+        if it.notified(primary, Some(Serial(7))) == ask(&[0]) {
+            assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
+        }
+        it.transferred(now, Transferred::Served(soa(6)));
+        assert_eq!(it.due(), Some(now.instant + HALF_A_MINUTE), "{primary:?}");
+        let now = due(&it, now);
+        assert_eq!(it.wake(now), ask(&[0]));
+        it.answered(now, 0, Some(soa(6)));
+        assert!(it.due().unwrap() - now.instant >= Duration::from_secs(900), "once only");
+    }
+}
+
+/// What comes between a NOTIFY that tells of version 7 and its end, which is the time that is returned.
+type Between = fn(&mut Refresh, Now) -> Now;
+
+#[test]
+fn a_serial_that_was_told_is_forgotten_by_nothing_that_comes_in_between() {
+    let cases: [(&str, Between); 6] = [
+        ("a round of the timer that brings an older version", |it, now| {
+            let now = due(it, now);
+            it.wake(now);
+            it.notified(None, Some(Serial(7)));
+            it.answered(now, 0, Some(soa(6)));
+            assert_eq!(it.transferred(now, Transferred::Served(soa(6))), ask(&[0]));
+            it.answered(now, 0, Some(soa(6)));
+            now
+        }),
+        ("a NOTIFY of the version before it", |it, now| {
+            it.notified(None, Some(Serial(7)));
+            it.answered(now, 0, Some(soa(5)));
+            let now = later(now, 10.0);
+            assert_eq!(it.notified(Some(0), Some(Serial(6))), ixfr(0));
+            it.transferred(now, Transferred::Served(soa(6)));
+            now
+        }),
+        ("an order, before a NOTIFY without a serial is taken", |it, now| {
+            it.ordered(Order::Refresh);
+            it.notified(Some(0), None);
+            it.ordered(Order::Refresh);
+            assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
+            assert_eq!(it.transferred(now, Transferred::Served(soa(6))), ask(&[0]));
+            it.answered(now, 0, Some(soa(6)));
+            now
+        }),
+        ("a round that fails", |it, now| {
+            it.notified(Some(0), Some(Serial(7)));
+            assert_eq!(it.transferred(now, Transferred::Unreachable), ask(&[0]));
+            it.answered(now, 0, None);
+            let now = due(it, now);
+            it.wake(now);
+            it.answered(now, 0, Some(soa(5)));
+            now
+        }),
+        ("the time of the timer", |it, now| {
+            *it = idle(2, now);
+            it.notified(Some(0), None);
+            it.notified(Some(1), Some(Serial(7)));
+            // It has come before the answer: all are asked.
+            let now = later(now, 5_000.0);
+            assert_eq!(it.answered(now, 0, Some(soa(5))), ask(&[0, 1]));
+            it.answered(now, 0, Some(soa(5)));
+            it.answered(now, 1, Some(soa(5)));
+            now
+        }),
+        ("other primaries", |it, now| {
+            it.notified(None, Some(Serial(7)));
+            it.change_primaries(1, now);
+            it.wake(now);
+            it.answered(now, 0, Some(soa(5)));
+            now
+        }),
+    ];
+    for (case, between) in cases {
+        let now = start();
+        let mut it = idle(1, now);
+        let now = between(&mut it, now);
+        assert_eq!(it.status(now).phase, Phase::Idle, "{case}");
+        assert!(it.due().unwrap() <= now.instant + HALF_A_MINUTE, "{case}");
+        let (now, status) = (due(&it, now), it.status(now));
+        assert!(matches!(it.wake(now), Some(Action::AskSoa(_))), "{case}");
+        for primary in 0..status.seen.len() {
+            it.answered(now, primary, Some(soa(status.serial.unwrap().0)));
+        }
+        assert!(it.due().unwrap() - now.instant >= Duration::from_secs(900), "{case}: once only");
+    }
+}
+
+#[test]
+fn a_notify_of_a_primary_that_is_not_in_the_list_has_all_asked() {
+    let now = start();
+    for hint in [None, Some(Serial(6))] {
+        let mut it = idle(2, now);
+        assert_eq!(it.notified(Some(2), hint), ask(&[0, 1]), "{hint:?}");
+        // Also where it waits for the end of a round.
+        it.notified(Some(9), hint);
+        it.answered(now, 0, Some(soa(5)));
+        assert_eq!(it.answered(now, 1, Some(soa(5))), ask(&[0, 1]), "{hint:?}");
+    }
+}

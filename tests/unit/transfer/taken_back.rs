@@ -58,7 +58,7 @@ fn a_refused_version_that_its_primary_took_back_is_told() {
 fn a_refused_version_of_a_primary_that_is_configured_no_more_is_told() {
     let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
     let none = SecondarySettings { zones: Vec::new(), ..settings(closed, None) };
-    for other in [settings(closed, None), none] {
+    for other in [settings(closed, None), none.clone()] {
         let (_hub, _primary, pop, secondary) = with_a_refused_version();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let handle = secondary.handle();
@@ -67,4 +67,17 @@ fn a_refused_version_of_a_primary_that_is_configured_no_more_is_told() {
         let is_told = || *pop.withdrawn.lock().unwrap() == [name("example.")];
         crate::test_support::wait::wait_until("it is told", Duration::from_secs(20), is_told);
     }
+    // The same of a member of a catalog, which gets another primary.
+    let (_hub, primary, pop, secondary) = with_a_refused_version();
+    drop(secondary);
+    let secondary = Secondary::start(none, pop.clone(), Default::default()).unwrap();
+    let (runtime, handle) =
+        (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), secondary.handle());
+    let member = |address| MemberZones { set: settings(address, None).zones, ..MemberZones::default() };
+    runtime.block_on(handle.change_members(member(primary.addresses()[0]))).unwrap();
+    told(&secondary, |report| report.status.refused == Some(Serial(6)));
+    assert_eq!(*pop.withdrawn.lock().unwrap(), []);
+    runtime.block_on(handle.change_members(member(closed))).unwrap();
+    let is_told = || *pop.withdrawn.lock().unwrap() == [name("example.")];
+    crate::test_support::wait::wait_until("it is told", Duration::from_secs(20), is_told);
 }

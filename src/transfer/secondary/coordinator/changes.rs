@@ -1,16 +1,17 @@
 //! What the coordinator does with what comes from outside: NOTIFYs, orders, other settings, other versions that are served.
 
 use std::collections::{BTreeSet, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::publish::KeptState;
+use crate::publish::{Fault, KeptState, Report, SourceFault};
 use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
 
 use crate::transfer::secondary::access::AtService;
-use crate::transfer::secondary::coordinator::entry::{Early, ZoneEntry, soa_of};
+use crate::transfer::secondary::coordinator::entry::{ZoneEntry, soa_of};
 use crate::transfer::secondary::coordinator::follower::{Follower, is_decided};
 use crate::transfer::secondary::coordinator::late::LateState;
 use crate::transfer::secondary::coordinator::{Coordinator, now};
@@ -21,11 +22,14 @@ use crate::transfer::secondary::settings::{
 };
 
 impl Coordinator {
-    pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
+    /// A NOTIFY from this address. The primaries may be others than when it was judged: it is the primary that it is by the list of now, if it
+    /// is one still.
+    pub(super) fn notified(&mut self, zone: &Name, source: IpAddr, hint: Option<Serial>) {
         match self.zones.get_mut(zone) {
-            Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
+            Some(entry) if !entry.is_known() => entry.early.note_notify(hint),
             Some(entry) => {
                 entry.note_told(hint, now());
+                let primary = entry.settings.primary_at(source);
                 if let Some(server) = primary.and_then(|primary| entry.settings.primaries.get(primary)) {
                     self.jobs.is_heard(server.address, Instant::now());
                 }
@@ -49,7 +53,7 @@ impl Coordinator {
         };
         for zone in &zones {
             match self.zones.get_mut(zone) {
-                Some(entry) if !entry.is_known() => entry.note_early(Early::Ordered(order)),
+                Some(entry) if !entry.is_known() => entry.early.note_order(order),
                 _ => self.step(zone, |refresh| refresh.ordered(order)),
             }
         }
@@ -59,8 +63,8 @@ impl Coordinator {
     /// A NOTIFY that was accepted, or an UPDATE that was refused, at a service address.
     pub(super) fn take_from_service(&mut self, message: AtService) {
         match message {
-            AtService::Notified { zone, primary, hint } => {
-                self.notified(&zone.settings.name, primary, hint);
+            AtService::Notified { zone, source, hint } => {
+                self.notified(&zone.settings.name, source, hint);
                 self.forwarder.notified(&zone.settings.name, hint);
             }
             AtService::Update { zone, source } => {
@@ -209,12 +213,28 @@ impl Coordinator {
         for name in names.iter().filter(|name| is_decided(&report, name)) {
             self.look_at_served(name);
         }
+        let are_all_held = report.faults.iter().any(|fault| matches!(fault, SourceFault::AllHeld { .. }));
+        if std::mem::replace(&mut self.are_all_held, are_all_held) && !are_all_held {
+            self.ask_for_refused();
+        }
+    }
+
+    /// It is known again which zones are held: what was refused because nobody knew is judged anew, and what is being judged at this moment.
+    fn ask_for_refused(&mut self) {
+        let now = now();
+        let zones = self.zones.iter().filter(|(_, entry)| entry.may_be_refused(now));
+        let zones: Vec<Name> = zones.map(|(zone, _)| zone.clone()).collect();
+        for zone in zones {
+            self.take_order(Some(zone), &BTreeSet::new(), Order::Refresh);
+        }
     }
 
     /// Looks which version of a zone is served.
     pub(super) fn look_at_served(&mut self, name: &Name) {
         let now = now();
         let served = self.sink.served(name).as_deref().and_then(soa_of);
+        // What comes late is of a version that comes late, too.
+        let begins_anew = served.is_none() && self.saved.contains_key(name) && !self.is_unread(name);
         self.take_kept();
         let Some(entry) = self.zones.get_mut(name) else { return };
         // They are those of a version: one that was kept may be told before it is published.
@@ -223,11 +243,23 @@ impl Coordinator {
             entry.serves(now, served, saved);
             return self.settle(name);
         }
+        if begins_anew {
+            // The first version that comes has nothing to do with the zone that had the name before.
+            self.saved.remove(name);
+            self.outward.note_timers(name, now.instant);
+        }
         if self.sink.wants_again(name) {
-            entry.note_early(Early::Notified);
+            entry.early.note_notify(None);
         }
         let action = entry.begin(self.settings.bounds, served, saved, now);
         self.act(name, action);
+    }
+
+    /// Whether the version that is kept of a zone could not be read, and may come into service later.
+    fn is_unread(&self, name: &Name) -> bool {
+        let report: Option<Arc<Report>> = self.follower.as_ref().map(Follower::report);
+        let zone = report.as_ref().and_then(|report| report.zones.get(name));
+        zone.is_some_and(|zone| zone.faults.iter().any(|fault| matches!(fault, Fault::Unreadable { .. })))
     }
 
     /// Takes what is told of what was kept. To be called after the report is read and before it is used: a version that was kept is served
@@ -251,5 +283,6 @@ impl Coordinator {
             self.outward.note_timers(zone, Instant::now());
         }
         self.has_forgotten = false;
+        self.ask_for_refused();
     }
 }

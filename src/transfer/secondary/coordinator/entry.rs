@@ -28,8 +28,8 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     pub(in crate::transfer::secondary) settings: SecondaryZone,
     /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
     refresh: Option<Refresh>,
-    /// An order or a NOTIFY came before that.
-    early: Option<Early>,
+    /// What came before that.
+    pub(in crate::transfer::secondary) early: Early,
     /// The news of a version that is not served yet.
     told: Option<VersionNews>,
     /// Another number for each zone, and each time that it got other primaries: what was asked of the old ones is nothing that
@@ -53,7 +53,7 @@ pub(in crate::transfer::secondary) struct ZoneEntry {
     contradiction: Option<(Option<SocketAddr>, Option<SocketAddr>, Serial)>,
     /// What of it is kept over a restart.
     kept: Option<Lasting>,
-    /// Whether a version of a primary was refused, when it was idle last.
+    /// Whether a version of a primary was refused, and it is not told since that no primary has it any more.
     was_refused: bool,
 }
 
@@ -68,11 +68,25 @@ struct VersionNews {
     at: Instant,
 }
 
-/// What came before a zone was known.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::transfer::secondary) enum Early {
-    Notified,
-    Ordered(Order),
+/// What came before a zone was known: it counts as soon as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::transfer::secondary) struct Early {
+    /// A NOTIFY, with the latest serial that one had.
+    notify: Option<Option<Serial>>,
+    order: Option<Order>,
+}
+
+impl Early {
+    /// A NOTIFY came.
+    pub(in crate::transfer::secondary) fn note_notify(&mut self, hint: Option<Serial>) {
+        let known = self.notify.flatten();
+        self.notify = Some(known.filter(|known| hint.is_none_or(|hint| !hint.is_after(*known))).or(hint));
+    }
+
+    /// An order came. A whole zone that is ordered comes, whatever is ordered beside it.
+    pub(in crate::transfer::secondary) fn note_order(&mut self, order: Order) {
+        self.order = self.order.filter(|known| *known == Order::Retransfer).or(Some(order));
+    }
 }
 
 /// What has changed and is to be told.
@@ -95,7 +109,7 @@ impl ZoneEntry {
         Self {
             settings,
             refresh: None,
-            early: None,
+            early: Early::default(),
             told: None,
             generation,
             gate: Arc::default(),
@@ -136,10 +150,10 @@ impl ZoneEntry {
         if self.is_listed_again {
             refresh.set_listed_again(now);
         }
-        match self.early.take()? {
-            Early::Notified => refresh.notified(None, None),
-            Early::Ordered(order) => refresh.ordered(order),
-        }
+        let Early { notify, order } = std::mem::take(&mut self.early);
+        let ordered = order.and_then(|order| refresh.ordered(order));
+        // Behind an order it is taken when that is carried out.
+        ordered.or(notify.and_then(|hint| refresh.notified(None, hint)))
     }
 
     /// A primary tells of a version, by a NOTIFY with its serial or without, or by an SOA response. What is served is no news.
@@ -168,7 +182,10 @@ impl ZoneEntry {
         begun: Instant,
         now: Now,
     ) -> Duration {
-        let told = self.told.take().filter(|told| told.serial.is_none_or(|told| told == serial));
+        let told = self.told.take();
+        // The news of a later version is of one that has not come.
+        self.told = told.filter(|told| told.serial.is_some_and(|told| told.is_after(serial)));
+        let told = told.filter(|told| told.serial.is_none_or(|told| told == serial));
         let first = told.map_or(begun, |told| told.at.min(begun));
         now.instant.saturating_duration_since(first)
     }
@@ -223,6 +240,13 @@ impl ZoneEntry {
         self.refresh.as_ref().is_some_and(|refresh| refresh.status(now).checked.is_some())
     }
 
+    /// Whether a version of a primary was refused, or may be being judged.
+    pub(in crate::transfer::secondary) fn may_be_refused(&self, now: Now) -> bool {
+        let status = self.refresh.as_ref().map(|refresh| refresh.status(now));
+        let is_one = |phase| matches!(phase, Phase::Transferring { .. });
+        status.is_some_and(|status| status.refused.is_some() || is_one(status.phase))
+    }
+
     /// Whether a NOTIFY began what is under way.
     pub(in crate::transfer::secondary) fn is_hinted(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_hinted)
@@ -234,13 +258,6 @@ impl ZoneEntry {
         event: impl FnOnce(&mut Refresh) -> Option<Action>,
     ) -> Option<Action> {
         self.refresh.as_mut().and_then(event)
-    }
-
-    /// Something came before the zone is known: it counts as soon as it is.
-    pub(in crate::transfer::secondary) fn note_early(&mut self, early: Early) {
-        if !matches!((self.early, early), (Some(Early::Ordered(_)), Early::Notified)) {
-            self.early = Some(early);
-        }
     }
 
     /// Takes what the configuration says now, with the names of keys that have `changed`. Other primaries get the `generation`.
@@ -341,8 +358,9 @@ impl ZoneEntry {
         changed.refused = status.refused.is_some();
         if status.phase == Phase::Idle {
             let is_refused = status.refused.is_some();
-            let was_refused = std::mem::replace(&mut self.was_refused, is_refused);
-            changed.withdrawn = was_refused && !is_refused && status.failures == 0;
+            changed.withdrawn = self.was_refused && !is_refused && status.failures == 0;
+            // A round that fails in between says nothing of what its primaries have.
+            self.was_refused = is_refused || (self.was_refused && !changed.withdrawn);
         }
         changed
     }

@@ -1,6 +1,7 @@
 //! The one task that owns every zone's state machine: events in, queries and transfers out.
 
 pub(in crate::transfer::secondary) mod changes;
+mod clock_steps;
 pub(in crate::transfer::secondary) mod clock_watch;
 pub(in crate::transfer::secondary) mod comparing;
 pub(in crate::transfer::secondary) mod entry;
@@ -8,9 +9,12 @@ pub(in crate::transfer::secondary) mod follower;
 pub(in crate::transfer::secondary) mod late;
 pub(in crate::transfer::secondary) mod outward;
 pub(in crate::transfer::secondary) mod results;
+#[cfg(test)]
+#[path = "../../../../tests/unit/transfer/coordinator.rs"]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,6 +25,7 @@ use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::{KeptState, Report};
+use crate::sys::suspended::suspended;
 use crate::telemetry::LogLimit;
 use crate::transfer::refresh::{Action, Comparison, DueComparison, Now, Order, Refresh, Saved};
 use crate::wire::{Name, Serial};
@@ -47,11 +52,15 @@ use crate::transfer::secondary::report::{ZoneNews, ZoneReport};
 use crate::transfer::secondary::settings::{MemberZones, PrimaryServer, SecondarySettings};
 use crate::transfer::secondary::sink::Sink;
 
+/// How often it is looked whether time has passed that no timer has counted.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
+
 /// What comes from outside.
 #[derive(Debug)]
 pub(in crate::transfer::secondary) enum Event {
-    /// A NOTIFY: of this primary, or of another server that may send some; at a service address, or at a management address.
-    Notified { zone: Name, primary: Option<usize>, hint: Option<Serial>, is_at_service: bool },
+    /// A NOTIFY: of a primary, or of another server that may send some; at a service address, or at a management address. Which primary that
+    /// is says the list of the moment in which it is taken.
+    Notified { zone: Name, source: IpAddr, hint: Option<Serial>, is_at_service: bool },
     /// An operator's order, for one zone or for all; how many zones took it.
     /// Those in `except` are left out.
     Ordered { zone: Option<Name>, except: BTreeSet<Name>, order: Order, reply: oneshot::Sender<usize> },
@@ -127,6 +136,8 @@ pub(in crate::transfer::secondary) struct Coordinator {
     /// Of primaries that bring nothing.
     pub(in crate::transfer::secondary) failure_log: LogLimit,
     pub(in crate::transfer::secondary) clock: ClockWatch,
+    /// Whether the publisher holds all zones, because nobody knows which ones are held.
+    are_all_held: bool,
     /// Zones that are in service no more, and whose data may come back: their timers stay.
     pub(in crate::transfer::secondary) kept_aside: HashSet<Name>,
     /// Whether what was kept of other zones is forgotten.
@@ -171,7 +182,8 @@ impl Coordinator {
             expire_times,
             log: LogLimit::default(),
             failure_log: LogLimit::default(),
-            clock: ClockWatch::new(now()),
+            clock: ClockWatch::new(now(), suspended()),
+            are_all_held: false,
             kept_aside: HashSet::new(),
             has_forgotten: false,
         };
@@ -198,7 +210,9 @@ impl Coordinator {
             let outward = self.tell();
             let timer = self.timers.first().map(|(at, _)| *at);
             let rest = self.idle.close_old(Instant::now());
-            let until = [wait, compare, outward, timer, rest].into_iter().flatten().min();
+            // A host that was suspended goes on where its timers were.
+            let clock = Some(Instant::now() + LOOK_AT_CLOCK);
+            let until = [wait, compare, outward, timer, rest, clock].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
@@ -231,8 +245,8 @@ impl Coordinator {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Notified { zone, primary, hint, is_at_service } => {
-                self.notified(&zone, primary, hint);
+            Event::Notified { zone, source, hint, is_at_service } => {
+                self.notified(&zone, source, hint);
                 if is_at_service {
                     self.forwarder.notified(&zone, hint);
                 }
@@ -276,15 +290,6 @@ impl Coordinator {
         let (now, zones, saved) = (now(), &self.zones, &self.saved);
         let report = |zone: &Name| zones.get(zone)?.report(now);
         self.outward.tell(now.instant, report, |zone| timers_of(zones, saved, zone, now))
-    }
-
-    /// After a step of the clock the timers that are kept by it say something else: all are kept anew.
-    fn look_at_clock(&mut self) {
-        let now = now();
-        if self.clock.has_stepped(now) {
-            tracing::warn!("the clock was set: the timers of all zones from primaries are kept anew");
-            self.zones.keys().for_each(|zone| self.outward.note_timers(zone, now.instant));
-        }
     }
 
     /// Wakes every zone whose time has come.

@@ -223,6 +223,10 @@ impl Jobs {
 }
 
 #[cfg(test)]
+#[path = "../../../../tests/unit/transfer/fair_shares.rs"]
+mod fair_shares;
+
+#[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
     use std::sync::Arc;

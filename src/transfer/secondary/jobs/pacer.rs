@@ -1,4 +1,7 @@
 //! How many SOA queries leave in a second, in total and to each primary.
+//!
+//! The total gives the turn, and whoever of those that wait may have a query takes it. So nobody loses a place of its own limit to a total that is
+//! reached, and those that ask in turn have equal shares.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -20,6 +23,8 @@ pub struct Pacer {
     start: Instant,
     per_primary: NonZeroU32,
     total: Limiter,
+    /// Whether the total has let a query leave that none has taken yet, because the limits of those that asked were reached.
+    has_turn: bool,
     primaries: HashMap<SocketAddr, Limiter>,
 }
 
@@ -45,23 +50,29 @@ fn limiter(per_second: NonZeroU32) -> Limiter {
 impl Pacer {
     /// So many a second in total, and to each.
     pub fn new(total: NonZeroU32, per_primary: NonZeroU32, now: Instant) -> Self {
-        Self { start: now, per_primary, total: limiter(total), primaries: HashMap::new() }
+        Self { start: now, per_primary, total: limiter(total), has_turn: false, primaries: HashMap::new() }
     }
 
     /// Takes one query to this primary; if it may not leave yet, how long it must wait.
     pub fn take(&mut self, primary: SocketAddr, now: Instant) -> Result<(), Duration> {
         let since = now.saturating_duration_since(self.start).as_nanos();
         let now = u64::try_from(since).unwrap_or(u64::MAX / 4);
-        let own = self.primaries.entry(primary).or_insert_with(|| limiter(self.per_primary));
-        // The primary's own limit first: what it refuses takes nothing of the total.
-        for limiter in [&*own, &self.total] {
-            limiter.clock().0.set(now);
-            if let Err(refused) = limiter.check() {
-                return Err(Duration::from_nanos(refused.earliest_possible().as_u64().saturating_sub(now)));
-            }
+        if !self.has_turn {
+            check(&self.total, now)?;
+            self.has_turn = true;
         }
+        check(self.primaries.entry(primary).or_insert_with(|| limiter(self.per_primary)), now)?;
+        self.has_turn = false;
         Ok(())
     }
+}
+
+/// Takes one of a limit; if there is none, how long it takes until there is.
+fn check(limiter: &Limiter, now: u64) -> Result<(), Duration> {
+    limiter.clock().0.set(now);
+    limiter
+        .check()
+        .map_err(|refused| Duration::from_nanos(refused.earliest_possible().as_u64().saturating_sub(now)))
 }
 
 #[cfg(test)]
