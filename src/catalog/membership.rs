@@ -93,6 +93,15 @@ pub struct Conflict {
     pub owner: Option<Name>,
 }
 
+/// Who has let many removals pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acceptance {
+    /// An operator of the server that makes the catalog.
+    AtProducer,
+    /// An operator of this server.
+    Here,
+}
+
 /// Members that wait for an operator before they go, or begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -168,7 +177,7 @@ impl Membership {
         let is_meant = |held: &&Held| !serial.is_after(held.serial) && !held.since.is_after(serial);
         self.held.get(catalog).filter(is_meant)?;
         let version = self.versions.get(catalog)?.clone();
-        Some(self.take(version, true))
+        Some(self.take_by(version, Some(Acceptance::Here)))
     }
 
     /// The members and their catalogs.
@@ -188,8 +197,13 @@ impl Membership {
     }
 
     /// Takes a new version of a catalog, which must be one of those that are configured. Removals beyond the limit are held, unless
-    /// `is_accepted`; additions are not.
+    /// `is_accepted`: at the server that makes it. That lets neither go what an operator holds here, nor what another catalog would
+    /// take over: of that the other server knows nothing. Additions are not held.
     pub fn take(&mut self, version: Arc<CatalogZone>, is_accepted: bool) -> MembershipChanges {
+        self.take_by(version, is_accepted.then_some(Acceptance::AtProducer))
+    }
+
+    fn take_by(&mut self, version: Arc<CatalogZone>, accepted: Option<Acceptance>) -> MembershipChanges {
         let catalog = version.name.clone();
         let gone: BTreeSet<Name> = self
             .members
@@ -204,9 +218,13 @@ impl Membership {
         };
         let anew = self.members.iter().filter(begins_anew).map(|(name, _)| name);
         let lost: BTreeSet<Name> = anew.chain(&gone).cloned().collect();
-        let held = if is_accepted { BTreeSet::new() } else { self.to_hold(&catalog, &lost) };
+        let held = match accepted {
+            None => self.to_hold(&catalog, &lost),
+            Some(Acceptance::AtProducer) => lost.intersection(&self.kept).cloned().collect(),
+            Some(Acceptance::Here) => BTreeSet::new(),
+        };
         let before = self.waiting.remove(&catalog);
-        self.recent.note(&catalog, lost.difference(&held), is_accepted);
+        self.recent.note(&catalog, lost.difference(&held), accepted.is_some());
         if !held.is_empty() {
             let since = before.filter(|before| held.is_subset(&before.members)).map(|before| before.since);
             let (serial, members) = (version.serial, held.clone());
@@ -219,7 +237,7 @@ impl Membership {
             self.members.remove(name);
             changes.removed.insert(name.clone());
         }
-        self.settle(&mut changes, is_accepted.then_some(&catalog));
+        self.settle(&mut changes, accepted.filter(|by| *by == Acceptance::Here).map(|_| &catalog));
         changes
     }
 
