@@ -303,7 +303,12 @@ impl CatalogTask {
             return false;
         }
         let name = producing.settings.name.clone();
-        producing.restore(self.context.published.load().zone(&name));
+        // Which zones there are is not known either while the state directory is not read.
+        let served = self.context.published.load();
+        let is_known = producing.restore(served.zone(&name), &report) && !report.is_state_unread;
+        if !is_known || self.begun_with.is_none() {
+            return false;
+        }
         let held = producing.held();
         let produced = match producing.next(&report, accepts, (Instant::now(), unix_now())) {
             Ok(produced) => produced,
