@@ -26,6 +26,7 @@ mod catalog;
 mod catalog_anew;
 mod catalog_bind;
 mod catalog_late;
+mod catalog_left;
 mod catalog_many;
 mod catalog_member;
 mod catalog_powerdns;

@@ -16,6 +16,9 @@ mod facts;
 mod following;
 mod producing;
 mod task;
+#[cfg(test)]
+#[path = "../../../tests/unit/daemon/catalogs.rs"]
+mod tests;
 
 pub(super) use facts::{CatalogFact, CatalogFacts, HeldRemovals};
 pub(super) use task::{CatalogContext, CatalogControl, start};

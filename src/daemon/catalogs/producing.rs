@@ -330,6 +330,7 @@ impl Producing {
         CatalogFact {
             name: self.settings.name.clone(),
             is_produced: true,
+            has_left: false,
             serial: listed.and_then(|listed| listed.serial),
             members: listed.map_or(0, |listed| listed.members.len()),
             awaited: 0,

@@ -221,6 +221,9 @@ impl CatalogTask {
         if let Some(orders) = self.following.look_for_files(&report, unix_now()) {
             self.carry_out(orders).await;
         }
+        if let Some(orders) = self.following.settle_left(unix_now()) {
+            self.carry_out(orders).await;
+        }
         let names: Vec<Name> = self.following.catalogs().iter().map(|catalog| catalog.name.clone()).collect();
         for name in names {
             let Some(zone) = self.context.published.load().zone(&name).cloned() else { continue };
@@ -400,6 +403,9 @@ impl CatalogTask {
     }
 
     async fn accept(&mut self, catalog: &Name, serial: Serial) -> Result<String, String> {
+        if let Some(orders) = self.following.accept(catalog, serial, unix_now()) {
+            return Ok(self.removed(catalog, serial, orders).await);
+        }
         if let Some(index) = self.producing.iter().position(|one| one.settings.name == *catalog) {
             let held = self.producing.get(index).and_then(Producing::held);
             self.named(catalog, held, serial)?;
@@ -414,17 +420,18 @@ impl CatalogTask {
         }
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
-        let held = fact.held.map(|held| held.serial);
-        let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
-            self.named(catalog, held, serial)?;
-            return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
-        };
+        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
+        Err(format!("{catalog}: other removals wait now; see `anyns status`"))
+    }
+
+    /// Members go or begin anew by an order; what came of it, in words.
+    async fn removed(&self, catalog: &Name, serial: Serial, orders: MemberOrders) -> String {
         let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
         tracing::warn!(%catalog, %serial, removed, anew, "what waited for an order was accepted");
-        Ok(format!(
+        format!(
             "{catalog}: {removed} zones are removed, whose data is kept for a while; {anew} zones begin anew"
-        ))
+        )
     }
 
     fn named(&self, catalog: &Name, held: Option<Serial>, serial: Serial) -> Result<(), String> {

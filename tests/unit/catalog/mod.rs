@@ -419,6 +419,30 @@ fn what_the_producer_has_accepted_lets_nothing_pass_that_an_operator_or_a_takeov
 }
 
 #[test]
+fn members_of_a_catalog_that_left_are_given_over_by_its_last_word_alone() {
+    let mut all = membership(RemovalLimit::default());
+    let given = ["1.zones PTR a.", "coo.1.zones PTR dog.", "2.zones PTR b.", "3.zones PTR own.test."];
+    all.set_configured(BTreeSet::new());
+    all.take(catalog("cat.", 5, &given), false);
+    let members = all.members().clone();
+    let order = vec![name("dog.")];
+    let own = BTreeSet::from([name("own.test.")]);
+    let mut all = Membership::new(order, own, RemovalLimit::default()).restored(members, BTreeMap::new());
+    // What the configuration has does not wait.
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("a."), name("b.")]));
+    assert!(all.let_few_go().unwrap().removed.is_empty());
+    let changes = all.take(catalog("dog.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    assert_eq!((changes.changed.len(), changes.conflicts.len()), (1, 1));
+    assert_eq!((owner(&all, "a."), owner(&all, "b.")), (Some(&name("dog.")), Some(&name("cat."))));
+    let dog = vec![(name("dog."), RemovalLimit::default())];
+    assert!(all.reconfigure(dog).removed.is_empty());
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("b.")]));
+    assert_eq!(all.accept(&name("cat."), Serial(5)), None);
+    assert_eq!(all.accept(&name("cat."), LEFT).unwrap().reset.len(), 1);
+    assert_eq!(all.left().count(), 0);
+}
+
+#[test]
 fn a_restart_and_a_reload_go_on_from_the_members_that_were() {
     let mut all = membership(RemovalLimit::default());
     all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);

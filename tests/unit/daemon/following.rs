@@ -26,7 +26,7 @@ fn following(kept: &BTreeMap<Name, KeptMember>) -> Following {
         zones,
         groups: Vec::new(),
     };
-    let catalogs = Catalogs { followed: vec![catalog], produced: Vec::new(), configured: Arc::default() };
+    let catalogs = Catalogs { followed: vec![catalog], ..Catalogs::default() };
     Following::new(catalogs, kept)
 }
 
