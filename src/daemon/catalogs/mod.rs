@@ -15,6 +15,7 @@
 mod facts;
 mod following;
 mod producing;
+mod ready;
 mod task;
 #[cfg(test)]
 #[path = "../../../tests/unit/daemon/catalogs.rs"]

@@ -278,10 +278,9 @@ impl CatalogTask {
         if self.has_settled || !self.has_begun {
             return;
         }
+        // In this order: a catalog that is awaited no more is served.
         let awaited = self.awaited.load();
-        let percent = followed.iter().map(|catalog| usize::from(catalog.ready_percent)).max().unwrap_or(0);
-        let may_miss = self.following.owners().size() * (100 - percent.min(100)) / 100;
-        self.is_settled = awaited.catalogs == 0 && awaited.members <= may_miss;
+        self.is_settled = self.following.is_ready(*awaited, &self.context.published.load());
         // A catalog that has failed may still bring its zones, and they are waited for when it does.
         self.has_settled =
             self.is_settled && followed.iter().all(|one| self.following.is_in_force(&one.name));

@@ -1,4 +1,4 @@
-//! Followed catalogs that leave the configuration over a restart.
+//! Followed catalogs that leave the configuration over a restart, and when an empty POP has what its catalogs list.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::catalog::{LEFT, ListedMember, RemovalLimit, catalog_records, label_of
 use crate::config::{Catalogs, FollowedCatalog};
 use crate::control::ZoneFilter;
 use crate::publish::{KeptMember, MemberChanges, Report};
-use crate::transfer::secondary::{OnExpiry, PrimaryServer, SecondaryZone};
+use crate::transfer::secondary::{AwaitedZones, OnExpiry, PrimaryServer, SecondaryZone};
 use crate::wire::{Name, Serial};
-use crate::zone::{Zone, ZoneBuilder};
+use crate::zone::{Snapshot, Zone, ZoneBuilder};
 
 const NOW: u64 = 1_800_000_000;
 const WEEK: u64 = 7 * 86_400;
@@ -140,4 +140,16 @@ fn a_catalog_that_is_followed_again_has_its_zones_and_what_waited() {
     // From now on it leaves as ever: by a reload, with all of them.
     let orders = all.configure(catalogs(&["other."]), &report, NOW);
     assert_eq!(counts(&orders), (0, 0, 20));
+}
+
+#[test]
+fn a_catalog_that_has_come_and_was_not_looked_at_is_waited_for() {
+    let mut all = Following::new(catalogs(&["one.", "two."]), &BTreeMap::new());
+    let (none, one) = (AwaitedZones::default(), version("one.", 1, 0..3));
+    let served = Snapshot::default().with_changes([one.clone()], &[]);
+    assert!(!all.is_ready(AwaitedZones { catalogs: 1, ..none }, &Snapshot::default()));
+    assert!(!all.is_ready(none, &served), "nobody knows its zones yet");
+    all.take(&one, &Report::default(), NOW).unwrap();
+    assert!(!all.is_ready(AwaitedZones { members: 3, ..none }, &served));
+    assert!(all.is_ready(none, &served));
 }
