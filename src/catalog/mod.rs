@@ -7,7 +7,8 @@
 //!
 //! Versions of catalog zones flow in; which member zones come, go, and change flows out, and a list of zones becomes a catalog zone. No
 //! I/O and no clock. A catalog that is broken is refused whole, so its members stay as they were; a zone in two catalogs stays with
-//! the first; many removals at once are held until an operator wants them. Never serves, transfers or removes a zone itself.
+//! the one whose version was taken first; many removals at once are held until an operator wants them. Never serves, transfers or
+//! removes a zone itself.
 
 mod membership;
 mod produce;

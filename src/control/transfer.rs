@@ -97,6 +97,12 @@ document! {
     SecondaryStatus {
         /// Its address.
         address: String,
+        /// The TSIG key that it signs with, which tells it from others of its address.
+        #[serde(default)]
+        key: Option<String>,
+        /// The name in the certificate that it shows over TLS, where it does not sign.
+        #[serde(default)]
+        certificate: Option<String>,
         /// What it asked for last: `SOA`, `IXFR` or `AXFR`.
         asked: String,
         /// The serial that it said it has when it asked for differences last; `None` if it never did.

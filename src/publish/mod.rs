@@ -88,7 +88,7 @@ pub use error::{
     AcceptError, ApplyError, HoldError, OfferError, PublishError, ReconfigureError, RemoveError, StoreError,
 };
 pub use fault::{Fault, SourceFault, SourceWarning};
-pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
+pub use report::{FilePresence, Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
 pub use rollback::{RollbackError, earlier, returned_to, reverse};
 pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 pub use state::files::refused::path_of as refused_path;
@@ -107,3 +107,4 @@ pub use work::liveness::{Liveness, Stall};
 pub use work::orders::hold::{HoldZones, HoldsSet, NamePredicate};
 pub use work::orders::members::MemberChanges;
 pub use work::publisher::{Publisher, PublisherHandle};
+pub use work::zone::file_away::FILE_GONE;

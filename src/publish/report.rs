@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rpds::{ListSync, RedBlackTreeMapSync};
 
@@ -27,6 +27,29 @@ pub enum ZoneState {
     Refused,
 }
 
+/// Where a zone's file is, as far as the configured sources tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FilePresence {
+    /// No source has one, and none is missed.
+    #[default]
+    None,
+    /// A source has one, and what is served came from a file.
+    There,
+    /// A source has one of which nothing is served: it is broken, or was refused, and what is served is of a primary.
+    Unused,
+    /// It was there, and no source has it since then; one that was there before a restart, since the sources were first looked at.
+    Gone(Instant),
+    /// It was there, and nothing is known of it: its directory cannot be read, does not answer, or has gone itself.
+    Unknown,
+}
+
+impl FilePresence {
+    /// Whether the zone is one of a file, also while that is away.
+    pub fn is_expected(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// One zone.
 #[derive(Clone, Debug)]
 pub struct ZoneReport {
@@ -42,18 +65,20 @@ pub struct ZoneReport {
     pub records: usize,
     /// Where the version that is served came from: its file, or in words; or the file that should be served.
     pub source: Arc<Path>,
-    /// Whether a configured source has a file for it.
-    pub has_file: bool,
+    /// Where its zone file is.
+    pub file: FilePresence,
     /// When the version that is served was accepted.
     pub accepted_at: Option<SystemTime>,
     /// Whether the version that is served survives a restart without its source: it is in the state directory. That
     /// comes soon after it is served; see [`Report::unkept`].
     pub durable: bool,
-    /// The serial that the state directory had of the zone when it came, with the start or later: what was served before that.
-    pub kept_serial: Option<Serial>,
+    /// What the state directory had of the zone when it came, with the start or later, and when that was accepted: what was served before.
+    pub kept_version: Option<(Serial, SystemTime)>,
     /// Which of the zones of this name it is: one that left and came back has another number, and so has one that began anew; a later one
     /// has a higher number. Not kept over a restart.
     pub number: u64,
+    /// Whether another zone had this name before, in this process: what was known of that one says nothing of this one.
+    pub is_another: bool,
     /// The serial of a version that was refused and that [`accept`](crate::publish::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.

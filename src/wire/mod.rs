@@ -24,7 +24,9 @@ pub use layout::{
 };
 pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
-pub use plain_opt::{PLAIN_OPT, UPPER_RCODE, append_opt, edns_version};
+pub use plain_opt::{
+    OPTION_HEADER, PLAIN_OPT, UPPER_RCODE, append_opt, append_opt_with, edns_version, option_of,
+};
 pub use prepared::Prepared;
 pub use query::{Edns, Header, Query, QueryFault, Question, option};
 pub use rtype::{CLASS_ANY, CLASS_CH, CLASS_IN, RecordType};

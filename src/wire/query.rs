@@ -10,6 +10,8 @@ use super::{LookupName, RecordType, flag, name_length, opcode};
 pub mod option {
     /// NSID (RFC 5001 section 4.2).
     pub const NSID: u16 = 3;
+    /// EXPIRE (RFC 7314 section 2).
+    pub const EXPIRE: u16 = 9;
     /// COOKIE (RFC 7873 section 4).
     pub const COOKIE: u16 = 10;
     /// edns-tcp-keepalive (RFC 7828 section 3.1).
@@ -73,6 +75,8 @@ pub struct Edns<'a> {
     pub dnssec_ok: bool,
     /// Whether the NSID option was sent (RFC 5001 section 2.1; what is in it does not matter).
     pub nsid: bool,
+    /// Whether an empty EXPIRE option was sent (RFC 7314 section 3).
+    pub expire: bool,
     /// What is in the COOKIE option.
     pub cookie: Option<&'a [u8]>,
     /// What is in the edns-tcp-keepalive option.
@@ -271,6 +275,7 @@ fn read_opt<'a>(record: &RawRecord<'a>) -> Option<Edns<'a>> {
         let octets = cursor.take(usize::from(length))?;
         match code {
             option::NSID => edns.nsid = true,
+            option::EXPIRE => edns.expire |= octets.is_empty(),
             option::COOKIE => edns.cookie = edns.cookie.or(Some(octets)),
             option::TCP_KEEPALIVE => edns.tcp_keepalive = edns.tcp_keepalive.or(Some(octets)),
             option::PADDING => edns.padding = true,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RData;
@@ -11,6 +11,8 @@ use crate::queries::Query;
 
 /// How long one try waits: longer than any answer takes, short beside a start.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Between two queries of a client that measures how long answers take.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// Asks up to `tries` times. Fails with the last error: `ConnectionRefused` where nobody listens yet, `WouldBlock` where no
 /// answer came in time, `InvalidData` where it was none.
@@ -35,6 +37,27 @@ pub(crate) fn serial(socket: &UdpSocket, server: SocketAddr, query: &Query) -> O
         RData::SOA(soa) => Some(soa.serial),
         _ => None,
     })
+}
+
+/// How many microseconds answers take, sorted: asked one by one, with a pause, while `goes_on`.
+pub(crate) fn times(server: SocketAddr, query: &Query, mut goes_on: impl FnMut() -> bool) -> Vec<f64> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    // Nobody sends: the timeout is the clock.
+    let (_sender, never) = std::sync::mpsc::channel::<()>();
+    let mut times = Vec::new();
+    while goes_on() {
+        let asked = Instant::now();
+        ask(&socket, server, query, 1).expect("an answer comes");
+        times.push(asked.elapsed().as_secs_f64() * 1e6);
+        let _ = never.recv_timeout(PAUSE);
+    }
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+/// Of sorted times the one that this share of them does not exceed.
+pub(crate) fn percentile(times: &[f64], share: f64) -> f64 {
+    times[((times.len() as f64 * share) as usize).min(times.len() - 1)]
 }
 
 /// Whether this is an authoritative answer without an error.

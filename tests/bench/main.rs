@@ -20,6 +20,7 @@
 )]
 
 mod ask;
+mod beside;
 mod change;
 mod compare;
 mod cost;
@@ -128,6 +129,7 @@ fn write(measured: &[Measured]) {
                 | Scenario::Change
                 | Scenario::Transfer
                 | Scenario::OneOfMany
+                | Scenario::Beside
                 | Scenario::Memory
                 | Scenario::Affinity
                 | Scenario::Observed

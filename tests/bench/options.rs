@@ -86,6 +86,9 @@ pub(crate) enum Scenario {
     Transfer,
     /// anyns alone: one changed file and one difference beside many other zones, and without them.
     OneOfMany,
+    /// anyns alone: how long queries take beside 40 zones whose source does not answer, and beside four zones of a million records that
+    /// compile.
+    Beside,
     /// anyns alone: memory under load, and after the 100th, 500th and 1000th reload of a zone of 20,000 records.
     Memory,
     /// anyns alone: the mix with a worker on each core, with and without `serve.socket-affinity`.

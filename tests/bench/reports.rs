@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyns::publish::{Report, ZoneReport, ZoneState};
+use anyns::publish::{FilePresence, Report, ZoneReport, ZoneState};
 use anyns::wire::{Name, Serial};
 
 /// The name of a zone; their order is that of the numbers.
@@ -21,14 +21,15 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         source_serial: None,
         records: 10,
         source: source.clone(),
-        has_file: true,
+        file: FilePresence::There,
         accepted_at: Some(SystemTime::UNIX_EPOCH),
         durable: true,
         refused_serial: None,
         signatures: None,
         expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
-        kept_serial: None,
+        kept_version: None,
+        is_another: false,
         number: 0,
         is_catalog: false,
     }

@@ -8,7 +8,7 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{change, cost, memory, observed, one_of_many, signatures, startup, transfer};
+use crate::{beside, change, cost, memory, observed, one_of_many, signatures, startup, transfer};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
@@ -57,6 +57,7 @@ impl Bench {
             Scenario::Change => return vec![self.change()],
             Scenario::Transfer => return vec![self.transfer()],
             Scenario::OneOfMany => return vec![self.one_of_many()],
+            Scenario::Beside => return vec![self.beside()],
             Scenario::Memory => return vec![self.memory()],
             Scenario::Affinity => return self.affinity(),
             Scenario::Observed => return self.observed(),
@@ -125,6 +126,13 @@ impl Bench {
         let title = format!("one change beside {zones} zones");
         let table = one_of_many::measure(self, &title, many, one);
         Measured { scenario: Scenario::OneOfMany, records, table }
+    }
+
+    fn beside(&self) -> Measured {
+        let world = zones::small(&self.home.join("beside"), 1, self.options.seed);
+        let title = "queries beside sources that do not answer and large zones that compile";
+        let table = beside::measure(self, title, &world);
+        Measured { scenario: Scenario::Beside, records: world.records, table }
     }
 
     fn memory(&self) -> Measured {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::rr::RData;
 
-use crate::ask::ask;
+use crate::ask::{ask, percentile, times};
 use crate::figures::{Metric, Table};
 use crate::queries::Query;
 use crate::run::Bench;
@@ -36,8 +36,6 @@ pub(crate) const METRICS: &[Metric] = &[
 const DEPLOY: Duration = Duration::from_secs(300);
 /// For all signatures to be verified, at the lowest priority.
 const VERIFY: Duration = Duration::from_secs(1800);
-/// Between two queries of the client that measures how late answers are.
-const PAUSE: Duration = Duration::from_micros(500);
 
 /// Measures it round by round, with and without verification.
 pub(crate) fn measure(bench: &Bench, directory: &Path) -> Table {
@@ -94,18 +92,8 @@ fn zone_check(file: &Path, verifies: bool) -> f64 {
 
 /// The 99th percentile of the milliseconds that answers take, asked one by one.
 fn late(server: &Server, query: &Query, seconds: u32) -> f64 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-    // Nobody sends: the timeout is the clock.
-    let (_sender, never) = std::sync::mpsc::channel::<()>();
-    let (begun, mut times) = (Instant::now(), Vec::new());
-    while begun.elapsed() < Duration::from_secs(seconds.into()) {
-        let asked = Instant::now();
-        ask(&socket, server.address, query, 1).expect("an answer comes");
-        times.push(asked.elapsed());
-        let _ = never.recv_timeout(PAUSE);
-    }
-    times.sort_unstable();
-    times[times.len() * 99 / 100].as_secs_f64() * 1e3
+    let (begun, end) = (Instant::now(), Duration::from_secs(seconds.into()));
+    percentile(&times(server.address, query, || begun.elapsed() < end), 0.99) / 1e3
 }
 
 /// Waits until the status says that the version with this serial is verified, or at least looked at.

@@ -4,10 +4,11 @@
 //! | --- | --- |
 //! | `section`, `says` | where the expectation comes from, and the expectation in words |
 //! | `ask` | requests, sent at once on one connection: `ZONE [CH] TYPE [SERIAL]`, and what is wrong with it: `two-questions`, `trailing`, `no-authority`, `twice`, `other-authority`, `no-soa`, `short-soa` |
-//! | `with` | of all requests: `rd`, `edns`, `edns=VERSION`, `key=NAME` (TSIG), `udp` |
+//! | `with` | of all requests: `rd`, `edns`, `edns=VERSION`, `expire` (EDNS with an empty EXPIRE option), `key=NAME` (TSIG), `udp` |
 //! | `expect` | of each request: `whole N: R records`, `differences` and each as `A>B -R +R` (records without the SOA records), `soa N`, or an RCODE |
 //! | `has` | records that stand in the first response |
 //! | `messages` | `one` or `many`: how many messages the first response has |
+//! | `option` | seconds in the EXPIRE option of the first message of each response; without it there is no such option |
 //! | `flags` | exactly these header flags of each message, QR not counted: `aa` by default, none with an RCODE |
 //!
 //! What holds for every response, without being written down: ID and opcode are those of the request, QR is set; the question stands in
@@ -30,6 +31,7 @@ use anyns::transfer::tsig::{Algorithm, Exchange, Key, Keys};
 use anyns::wire::{Name, RecordType, Serial};
 use anyns::zone::{Place, RecordBatch, Zone};
 use anyns::zonefile::{Limits, read_zone};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use serde::Deserialize;
 
 use crate::response::Response;
@@ -63,6 +65,7 @@ struct Case {
     #[serde(default)]
     has: Vec<String>,
     messages: Option<String>,
+    option: Option<u32>,
     flags: Option<String>,
 }
 
@@ -199,16 +202,20 @@ fn request(ask: &str, with: &[String], id: u16) -> Request {
         (Some(_), "short-soa") => vec![record(zone, RecordType::SOA, b"\x02ns\0\x04host\0\0\0")],
         (Some(serial), _) => vec![soa(zone, serial)],
     };
+    let asks_expire = with.iter().any(|word| word == "expire");
     let edns = with
         .iter()
-        .find_map(|word| Some(word.strip_prefix("edns")?.trim_start_matches('=').parse().unwrap_or(0)));
+        .find_map(|word| Some(word.strip_prefix("edns")?.trim_start_matches('=').parse().unwrap_or(0)))
+        .or(asks_expire.then_some(0));
     let questions = if spoiled == "two-questions" { 2 } else { 1 };
     let rd = u8::from(with.iter().any(|word| word == "rd"));
     let counts =
         [questions, 0, authority.len() as u16, u16::from(edns.is_some())].map(u16::to_be_bytes).concat();
     let mut octets = [&id.to_be_bytes()[..], &[rd, 0], &counts, &question.repeat(questions.into())].concat();
     octets.extend(authority.concat());
-    octets.extend(edns.map(|version: u8| [0, 0, 41, 4, 208, 0, version, 0, 0, 0, 0]).iter().flatten());
+    let option: &[u8] = if asks_expire { &[0, 9, 0, 0] } else { &[] };
+    let opt = |version: u8| [0, 0, 41, 4, 208, 0, version, 0, 0, 0, option.len() as u8];
+    octets.extend(edns.map(|version| [&opt(version)[..], option].concat()).iter().flatten());
     if spoiled == "trailing" {
         octets.push(0);
     }
@@ -264,6 +271,8 @@ fn exchange(server: SocketAddr, requests: &[Request], is_udp: bool) -> Vec<Vec<u
 /// What one response is: in words, its records, and its messages.
 struct Found {
     outcome: String,
+    /// Seconds in the EXPIRE option.
+    option: Option<u32>,
     records: Vec<String>,
     messages: usize,
 }
@@ -271,7 +280,7 @@ struct Found {
 /// Reads the messages of one response; what is wrong with them against what holds for every response.
 fn read(request: &mut Request, messages: &[Vec<u8>], flags: Option<&str>) -> Result<Found, String> {
     let mut records = Vec::new();
-    let mut rcode = String::new();
+    let (mut rcode, mut option) = (String::new(), None);
     for (index, octets) in messages.iter().enumerate() {
         let response = Response::read(octets)?;
         let is_first = index == 0;
@@ -280,6 +289,11 @@ fn read(request: &mut Request, messages: &[Vec<u8>], flags: Option<&str>) -> Res
         let questions = u16::from_be_bytes([octets[4], octets[5]]);
         let repeats = octets[12..].starts_with(&request.question);
         let has_opt = response.message.edns.is_some();
+        let edns = response.message.edns.as_ref().filter(|_| is_first);
+        option = option.or(match edns.and_then(|edns| edns.option(EdnsCode::Expire)) {
+            Some(EdnsOption::Unknown(_, octets)) => octets.as_slice().try_into().ok().map(u32::from_be_bytes),
+            _ => None,
+        });
         let faults = [
             (octets[2] & 0x80 == 0, "QR is not set"),
             (octets[2] & 0x78 != 0, "the opcode is another"),
@@ -303,7 +317,7 @@ fn read(request: &mut Request, messages: &[Vec<u8>], flags: Option<&str>) -> Res
         exchange.finish().map_err(|fault| fault.to_string())?;
     }
     let outcome = if rcode == "NOERROR" { outcome(&records)? } else { rcode };
-    Ok(Found { outcome, records, messages: messages.len() })
+    Ok(Found { outcome, option, records, messages: messages.len() })
 }
 
 /// The serial of an SOA record.
@@ -379,6 +393,9 @@ fn faults(server: SocketAddr, case: &Case) -> Vec<String> {
         if found.outcome != *expect {
             faults.push(format!("request {index}: expected {expect:?}, found {:?}", found.outcome));
         }
+        if found.option != case.option {
+            faults.push(format!("request {index}: EXPIRE {:?}, not {:?}", found.option, case.option));
+        }
         if index > 0 {
             continue;
         }
@@ -409,7 +426,7 @@ fn what_is_sent_is_what_the_rfcs_say() {
     let primary = start();
     let server = primary.addresses()[0];
     let (mut count, mut failures) = (0, Vec::new());
-    for rfc in ["rfc1995", "rfc5936"] {
+    for rfc in ["rfc1995", "rfc5936", "rfc7314"] {
         for case in cases(rfc) {
             count += 1;
             assert_eq!(case.ask.len(), case.expect.len(), "{rfc}: {}", case.says);
@@ -432,6 +449,7 @@ fn a_wrong_expectation_of_what_is_sent_fails() {
         ("expected", |case| case.expect = vec!["whole 7: 19 records".to_owned()]),
         ("not sent", |case| case.has = vec!["b.example. 300 A 192.0.2.1".to_owned()]),
         ("messages", |case| case.messages = Some("many".to_owned())),
+        ("EXPIRE", |case| case.option = Some(10_000)),
         ("flags", |case| case.flags = Some("aa tc".to_owned())),
         ("expected", |case| case.with = vec!["udp".to_owned()]),
     ];

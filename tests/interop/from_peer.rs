@@ -17,7 +17,7 @@ use super::peers::{Peer, Role};
 use super::support::lab::Lab;
 use super::support::wait::looked_for;
 use super::zones::{Files, ZONES, bound, compare, key_of, keys, name};
-use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
+use super::{ANYNS, PEER, XOT, certificates, expire, lacks, zones_of};
 
 /// Runs both versions through.
 pub fn run(peer: Peer, matrix: &mut Matrix) {
@@ -50,6 +50,7 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
         });
         matrix.set(&row, zone, result);
     }
+    expire::of_primary(peer, &space, (&row, matrix));
     if std::env::var_os("ANYNS_INTEROP_REPORT").is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         println!("{:#?}", runtime.block_on(running.0.handle().report()));

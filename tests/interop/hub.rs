@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyns::publish::Difference;
 use anyns::transfer::primary::Source;
 use anyns::transfer::secondary::{Origin, Sink, SinkError};
 use anyns::wire::{Name, Serial};
 use anyns::zone::{Owners, RecordBatch, Zone};
+
+use super::expire::TOLD;
 
 /// How a version came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,10 @@ impl Hub {
 impl Source for Hub {
     fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
         self.zones.lock().unwrap().get(name).cloned()
+    }
+
+    fn time_left(&self, _: &Zone) -> Option<Duration> {
+        Some(TOLD)
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {

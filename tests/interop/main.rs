@@ -23,6 +23,7 @@
 
 mod catalog;
 mod certificates;
+mod expire;
 mod from_peer;
 mod hub;
 mod matrix;
@@ -85,6 +86,8 @@ pub fn lacks(peer: Peer, feature: &str) -> Option<&'static str> {
         (Peer::PowerDns, "ixfr to") => Some("PowerDNS 4.7 asks for the whole zone with its BIND backend"),
         (Peer::Knot, XOT) => Some("Knot 3.2 has no transfers over TLS"),
         (Peer::PowerDns, XOT) => Some("PowerDNS 4.7 has no transfers over TLS"),
+        (Peer::Nsd, "EXPIRE") => Some("NSD 4.6 does not know the option"),
+        (Peer::PowerDns, "EXPIRE") => Some("PowerDNS 4.7 does not know the option"),
         (Peer::Nsd, "catalog") => Some("NSD 4.6 has no catalogs"),
         _ => None,
     }

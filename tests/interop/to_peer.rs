@@ -19,7 +19,7 @@ use super::peers::{Peer, Role};
 use super::support::lab::{Lab, Space};
 use super::support::wait::looked_for;
 use super::zones::{Files, ZONES, bound, compare, key_of, keys, name};
-use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
+use super::{ANYNS, PEER, XOT, certificates, expire, lacks, zones_of};
 
 /// Runs both versions through.
 pub fn run(peer: Peer, matrix: &mut Matrix) {
@@ -58,6 +58,7 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
         });
         matrix.set(&row, zone, result);
     }
+    expire::of_secondary(peer, &space, (&row, matrix));
     if std::env::var_os("ANYNS_INTEROP_LOG").is_some() {
         println!("{}", process.output());
     }

@@ -1,7 +1,7 @@
 //! Orders that wait for a disk that does not answer take no more than their threads: the others hear so, and a drain is kept.
 
-use crate::fuse::Fuse;
 use crate::support::anyns::BOUND;
+use crate::support::fuse::Fuse;
 use crate::support::pop::{Alone, ZONE, replace, state_directory};
 use crate::support::skip::skip;
 use crate::support::wait::wait_until;

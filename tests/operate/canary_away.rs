@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::canary::{KNOT, NSD, addresses, deploy, hub_config, soa_of};
-use crate::fuse::Fuse;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
+use crate::support::fuse::Fuse;
 use crate::support::lab::{Lab, Space};
 use crate::support::pop::{ZONE, replace, state_directory};
 use crate::support::skip::{has_programs, skip};

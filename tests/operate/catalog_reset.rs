@@ -2,8 +2,8 @@
 //! anyns does, and what Knot DNS and BIND do with the same catalog.
 
 use crate::catalog::{Fleet, POP, follower, follows};
-use crate::fuse::Fuse;
 use crate::support::anyns::{BOUND, zone_status};
+use crate::support::fuse::Fuse;
 use crate::support::pop::state_directory;
 use crate::support::process::Process;
 use crate::support::skip::{has_programs, skip};

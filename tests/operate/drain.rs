@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::fuse::Fuse;
 use crate::support::anyns::{BOUND, every_intent};
+use crate::support::fuse::Fuse;
 use crate::support::pop::{Alone, ZONE, state_directory};
 use crate::support::process::{Process, read};
 use crate::support::skip::{has_programs, skip};

@@ -14,13 +14,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../publish/fuse.rs"]
-mod fuse;
-
 mod blocking;
 mod browser;
 mod canary;
 mod canary_away;
+mod canary_catalog;
 mod canary_health;
 mod catalog;
 mod catalog_anew;
@@ -29,6 +27,7 @@ mod catalog_late;
 mod catalog_left;
 mod catalog_many;
 mod catalog_member;
+mod catalog_owner;
 mod catalog_powerdns;
 mod catalog_reload;
 mod catalog_reset;
@@ -39,6 +38,7 @@ mod container;
 mod dnstap;
 mod drain;
 mod encrypted;
+mod expire;
 mod fleet;
 mod forward_notify;
 mod http;
@@ -54,6 +54,7 @@ mod process;
 mod reload;
 mod rssac002;
 mod secondary;
+mod serial_again;
 mod signatures;
 mod status;
 mod systemd;

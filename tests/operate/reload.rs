@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::fuse::Fuse;
 use crate::support::anyns::BOUND;
+use crate::support::fuse::Fuse;
 use crate::support::pop::{Alone, ZONE, deploy, replace};
 use crate::support::skip::skip;
 use crate::support::wait::{looked_for, wait_for, wait_until};

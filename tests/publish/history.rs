@@ -93,7 +93,7 @@ fn file(serial: u32, hosts: usize, address: u8) -> String {
 }
 
 /// A difference that adds or changes a TXT record.
-fn text_record(zone: &Zone, value: u8) -> Difference {
+pub(crate) fn text_record(zone: &Zone, value: u8) -> Difference {
     let (mut deleted, mut added) = (RecordBatch::new(zone.origin()), RecordBatch::new(zone.origin()));
     let (from, to) = (zone.serial(), zone.serial().next());
     for record in zone.records() {

@@ -6,12 +6,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod accepted_offer;
+mod another;
+mod away;
 mod deploy;
 mod difference;
+mod earlier_serials;
 mod format4;
 #[cfg(native)]
 mod frozen;
 #[cfg(native)]
+#[path = "../support/fuse.rs"]
+#[allow(unreachable_pub, reason = "other tests share it")]
 mod fuse;
 #[cfg(native)]
 mod hanging;

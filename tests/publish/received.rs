@@ -15,7 +15,7 @@ const NAPTR: RecordType = RecordType(35);
 /// Order, preference, flags, services, an expression, and a replacement beside it (RFC 3403 section 4.1 wants one of them).
 const BOTH: &[u8] = b"\0\x01\0\x01\x01u\x07E2U+sip\x0a!^.*$!sip!\x01x\0";
 
-fn primary() -> SocketAddr {
+pub(crate) fn primary() -> SocketAddr {
     "192.0.2.1:53".parse().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn odd(batch: &mut RecordBatch) {
     batch.push(apex.as_wire(), RecordType::DS, 60, &ds, Place::default());
 }
 
-fn zone(serial: u32, is_odd: bool) -> Zone {
+pub(crate) fn zone(serial: u32, is_odd: bool) -> Zone {
     let mut builder = ZoneBuilder::new(name("a.example.")).received().in_order();
     let mut batch = batch(serial);
     let (apex, ns) = (name("a.example."), name("ns.example."));
@@ -105,7 +105,7 @@ async fn malformed_records_are_refused_all_the_same_and_odd_ones_where_they_are_
     assert!(matches!(refused, Err(ApplyError::Value { .. })), "{refused:?}");
 }
 
-fn listed() -> KeptMember {
+pub(crate) fn listed() -> KeptMember {
     KeptMember {
         catalog: name("catalog.test."),
         label: b"m1"[..].into(),

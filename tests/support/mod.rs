@@ -13,6 +13,7 @@ pub mod blaster;
 pub mod dns;
 pub mod encrypted;
 pub mod faults;
+pub mod fuse;
 pub mod lab;
 pub mod load;
 pub mod pop;

@@ -137,7 +137,12 @@ fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> 
         (Some(had), Some(sent)) => format!("had serial {had} and was sent {sent}{}", other(sent)),
     };
     let SecondaryStatus { address, asked, at, .. } = secondary;
-    row("secondary", format!("{address} {has}; asked for {asked} {}", moment(*at, now)))
+    let known_by = match (&secondary.key, &secondary.certificate) {
+        (Some(key), _) => format!(" with the key {key}"),
+        (None, Some(name)) => format!(" with the certificate of {}", printable(name)),
+        (None, None) => String::new(),
+    };
+    row("secondary", format!("{address}{known_by} {has}; asked for {asked} {}", moment(*at, now)))
 }
 
 /// A target that does not take the NOTIFYs of a zone.

@@ -15,7 +15,7 @@ use crate::catalog::{
 };
 use crate::clock::{Due, Moment, Retention};
 use crate::config::{Catalogs, FollowedCatalog};
-use crate::publish::{Fault, KEPT_ASIDE, KeptMember, MemberChanges, Report};
+use crate::publish::{Fault, FilePresence, KEPT_ASIDE, KeptMember, MemberChanges, Report};
 use crate::transfer::secondary::{MemberZones, OnExpiry, SecondaryZone};
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
@@ -37,29 +37,35 @@ pub(super) struct MemberOrders {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Following {
-    catalogs: Vec<FollowedCatalog>,
+    pub(super) catalogs: Vec<FollowedCatalog>,
     /// What becomes of members that expire whose catalog is not configured any more.
     expired: OnExpiry,
-    configured: Arc<BTreeSet<Name>>,
-    membership: Membership,
+    pub(super) configured: Arc<BTreeSet<Name>>,
+    pub(super) membership: Membership,
     /// The version of each catalog zone that was looked at last, good or not.
-    seen: BTreeMap<Name, Arc<Zone>>,
+    pub(super) seen: BTreeMap<Name, Arc<Zone>>,
     faults: BTreeMap<Name, CatalogFault>,
-    conflicts: Vec<Conflict>,
+    pub(super) conflicts: Vec<Conflict>,
     /// Zones that each catalog lists and may not: how many, and the first.
     strangers: BTreeMap<Name, (usize, Name)>,
     /// Zones that a file had and has no more: served still, and a catalog may have them.
-    free: BTreeSet<Name>,
+    pub(super) free: BTreeSet<Name>,
+    /// Where the files of zones that clash are, as far as they are not there.
+    pub(super) away: BTreeMap<Name, FilePresence>,
+    /// Zones that are new among the clashes of which that is not known yet.
+    pub(super) new_clashes: BTreeSet<Name>,
+    /// Members whose zone the configuration named a file for until the reload that goes on: another source may have a file.
+    pub(super) held_back: BTreeSet<Name>,
     /// Which changes of the report were looked at for that.
-    looked_at: Option<u64>,
-    owners: RedBlackTreeMapSync<Name, Name>,
+    pub(super) looked_at: Option<u64>,
+    pub(super) owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
     retention: Retention<Name>,
     /// Members that wait for an operator, since which serial of their catalog, as the publisher keeps it.
     waits: BTreeMap<Name, Serial>,
     /// How often any of it may have changed.
-    changes: u64,
+    pub(super) changes: u64,
 }
 
 impl Following {
@@ -98,6 +104,9 @@ impl Following {
             conflicts: Vec::new(),
             strangers: BTreeMap::new(),
             free: BTreeSet::new(),
+            away: BTreeMap::new(),
+            new_clashes: BTreeSet::new(),
+            held_back: BTreeSet::new(),
             looked_at: None,
             owners,
             removed,
@@ -142,8 +151,16 @@ impl Following {
         let changes = self.membership.reconfigure(limits);
         let mut orders =
             self.orders(changes, now, |catalog| before.get(catalog).copied().unwrap_or_default());
+        self.look_at_new_clashes(report);
+        // The publisher looks for files under these settings next.
+        let had_file = |name: &&Name| {
+            let file = report.zones.get(*name).map(|zone| zone.file);
+            old.contains(*name) && file.is_some_and(FilePresence::is_expected)
+        };
+        let new = orders.publish.set.iter().map(|(name, _)| name);
+        self.held_back.extend(new.filter(had_file).cloned());
         // Members may come from other primaries now.
-        let members = self.membership.members().iter();
+        let members = self.membership.members().iter().filter(|(name, _)| !self.held_back.contains(*name));
         orders.transfer.set = members.map(|(name, member)| self.zone(name, member)).collect();
         orders
     }
@@ -178,60 +195,9 @@ impl Following {
         let (added, removed) = (added.len(), removed.len());
         let (changed, reset) = (changed.len(), reset.len());
         tracing::info!(catalog = %name, serial = %zone.serial(), added, removed, changed, reset, held, "a version of a catalog is in force");
-        Some(self.orders(changes, now, |_| 0))
-    }
-
-    /// Looks which zones that catalogs list are held by a zone file by now, or no more, at the cost of what has changed in the report. While
-    /// there is a file it is served, and the zone is no member.
-    pub(super) fn look_for_files(&mut self, report: &Report, now: u64) -> Option<MemberOrders> {
-        let clashing = self.conflicts.iter().filter(|it| it.owner.is_none());
-        let clashing: BTreeMap<Name, Name> =
-            clashing.map(|it| (it.member.clone(), it.catalog.clone())).collect();
-        let changed = self.looked_at.and_then(|seen| report.changed_since(seen));
-        let names: Vec<Name> = match changed {
-            Some(names) => names.cloned().collect(),
-            None => self.owners.keys().chain(clashing.keys()).cloned().collect(),
-        };
-        self.looked_at = Some(report.changes());
-        let mut taken = Vec::new();
-        for name in names {
-            if !report.zones.get(&name).is_some_and(|zone| zone.has_file) {
-                if let Some(catalog) = clashing.get(&name).filter(|_| !self.configured.contains(&name)) {
-                    // The version that lists it is looked at again.
-                    self.seen.remove(catalog);
-                    self.free.insert(name);
-                }
-                continue;
-            }
-            self.free.remove(&name);
-            if let Some(catalog) = self.owners.get(&name) {
-                tracing::error!(zone = %name, %catalog, "a zone file holds a zone that a catalog lists: the file is served, and the zone is not transferred any more");
-                let catalog = catalog.clone();
-                taken.push((name, catalog));
-            }
-        }
-        (!taken.is_empty()).then(|| self.leave_to_files(report, &taken, now))
-    }
-
-    /// Zones that files hold are members of their catalogs no more.
-    fn leave_to_files(&mut self, report: &Report, taken: &[(Name, Name)], now: u64) -> MemberOrders {
-        self.changes += 1;
-        let names = || taken.iter().map(|(name, _)| name.clone());
-        for name in names() {
-            self.owners.remove_mut(&name);
-        }
-        let mut configured = self.without_files(report, &BTreeSet::new(), None);
-        configured.extend(names());
-        self.membership.set_configured(configured);
-        let limits = self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
-        let changes = self.membership.reconfigure(limits);
-        let mut orders = self.orders(changes, now, |_| 0);
-        let keep = |catalog| self.settings(catalog).map_or(0, |settings| settings.keep.as_secs());
-        let until = |catalog| now.saturating_add(keep(catalog));
-        orders.publish.removed.extend(taken.iter().map(|(name, catalog)| (name.clone(), until(catalog))));
-        orders.transfer.removed.extend(names());
-        orders.transfer.elsewhere.extend(names());
-        orders
+        let orders = self.orders(changes, now, |_| 0);
+        self.look_at_new_clashes(report);
+        Some(orders)
     }
 
     /// Lets removals pass that wait.
@@ -266,6 +232,17 @@ impl Following {
     /// Whether a version of this catalog is in force, or the newest is broken.
     pub(super) fn is_in_force(&self, catalog: &Name) -> bool {
         self.membership.version(catalog).is_some() || self.faults.contains_key(catalog)
+    }
+
+    /// The catalogs whose versions may be looked at, in the order of the configuration, while so many have neither come nor failed. New ones
+    /// wait for all of them: of members that several list the first in the configuration has each (RFC 9432 section 5.2), on each POP, and
+    /// not the one that comes first. One of which a version is in force, or which has members of before a restart, waits for none.
+    pub(super) fn in_turn(&self, awaited: usize) -> Vec<Name> {
+        let is_known = |catalog: &Name| {
+            self.membership.version(catalog).is_some() || self.owners.values().any(|owner| owner == catalog)
+        };
+        let names = self.catalogs.iter().map(|catalog| &catalog.name);
+        names.filter(|name| awaited == 0 || is_known(name)).cloned().collect()
     }
 
     /// Which catalog each member belongs to.
@@ -323,7 +300,7 @@ impl Following {
                 held,
                 removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
                 clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count),
-                first_clash: clashes().next().map(clash).or_else(|| {
+                first_clash: clashes().next().map(|it| self.clash(it)).or_else(|| {
                     strangers.map(|(_, first)| format!("{first} is not among the zones that it may list"))
                 }),
                 fault: self.faults.get(name).map(ToString::to_string),
@@ -366,30 +343,11 @@ impl Following {
         self.owners.keys().filter(is_held).cloned().collect()
     }
 
-    /// The zones that no catalog may have: the configuration names them, or a file holds them. What the configuration named until now
-    /// is free.
-    fn without_files(
-        &self,
-        report: &Report,
-        old: &BTreeSet<Name>,
-        version: Option<&CatalogZone>,
-    ) -> BTreeSet<Name> {
-        let mut configured = BTreeSet::clone(&self.configured);
-        let versions = self.catalogs.iter().filter_map(|catalog| self.membership.version(&catalog.name));
-        let names = versions.map(Arc::as_ref).chain(version).flat_map(|version| version.members.keys());
-        let is_foreign = |name: &&Name| {
-            let is_known = self.owners.contains_key(*name) || self.free.contains(*name);
-            report.zones.contains_key(*name) && !is_known && !old.contains(*name)
-        };
-        configured.extend(names.filter(is_foreign).cloned());
-        configured
-    }
-
     fn settings(&self, catalog: &Name) -> Option<&FollowedCatalog> {
         self.catalogs.iter().find(|one| one.name == *catalog)
     }
 
-    fn zone(&self, name: &Name, member: &Member) -> SecondaryZone {
+    pub(super) fn zone(&self, name: &Name, member: &Member) -> SecondaryZone {
         match self.settings(&member.catalog) {
             Some(catalog) => catalog.member(name, &member.properties.groups),
             // Nobody knows where it came from: it gets older, and expires.
@@ -403,13 +361,21 @@ impl Following {
     }
 
     /// What changes of the membership mean. `keep`: how long data of catalogs that are not configured any more is kept.
-    fn orders(&mut self, changes: MembershipChanges, now: u64, keep: impl Fn(&Name) -> u64) -> MemberOrders {
+    pub(super) fn orders(
+        &mut self,
+        changes: MembershipChanges,
+        now: u64,
+        keep: impl Fn(&Name) -> u64,
+    ) -> MemberOrders {
         let MembershipChanges { added, removed, changed, reset, conflicts } = changes;
         for conflict in
             conflicts.iter().filter(|conflict| !self.conflicts.contains(conflict)).take(MOST_LOGGED)
         {
-            tracing::error!(zone = %conflict.member, catalog = %conflict.catalog, "not taken from the catalog: {}", clash(conflict));
+            tracing::error!(zone = %conflict.member, catalog = %conflict.catalog, "not taken from the catalog: {}", self.clash(conflict));
         }
+        let known: BTreeSet<&Name> = self.conflicts.iter().map(|it| &it.member).collect();
+        let new = conflicts.iter().filter(|it| it.owner.is_none() && !known.contains(&it.member));
+        self.new_clashes.extend(new.map(|it| it.member.clone()));
         self.conflicts = conflicts;
         let mut orders = MemberOrders::default();
         let waits = self.waits();
@@ -476,14 +442,6 @@ impl Following {
     }
 }
 
-fn clash(conflict: &Conflict) -> String {
-    match &conflict.owner {
-        Some(owner) => format!("{} is a member of the catalog {owner}", conflict.member),
-        None if conflict.member.is_root() => "the root zone is no member of a catalog".to_owned(),
-        None => format!("{} is in the configuration or in a zone file", conflict.member),
-    }
-}
-
 fn of_kept(kept: &KeptMember) -> Member {
     let KeptMember { catalog, label, new_owner, groups, .. } = kept.clone();
     Member { catalog, properties: CatalogMember { label, new_owner, groups } }
@@ -497,4 +455,4 @@ fn to_kept(member: &Member, waits: Option<&Serial>) -> KeptMember {
 
 #[cfg(test)]
 #[path = "../../../tests/unit/daemon/following.rs"]
-mod tests;
+pub(super) mod tests;

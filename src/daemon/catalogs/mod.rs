@@ -13,6 +13,7 @@
 //! with them. Never transfers anything itself, never deletes data.
 
 mod facts;
+mod files;
 mod following;
 mod producing;
 mod ready;

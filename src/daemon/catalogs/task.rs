@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Moment, unix_now};
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
-use crate::publish::{Force, KeptState, MADE_HERE, PublisherHandle, Report, StepSource};
+use crate::publish::{Force, KeptState, MADE_HERE, MemberChanges, PublisherHandle, Report, StepSource};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
 use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
@@ -157,7 +157,7 @@ impl CatalogTask {
             }
             self.tell();
             let retries = self.producing.iter().filter_map(|one| one.retry_at);
-            let at = self.produce_at.into_iter().chain(retries).min();
+            let at = self.produce_at.into_iter().chain(retries).chain(self.following.next_look()).min();
             let until = at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
             tokio::select! {
                 order = self.orders.recv() => match order {
@@ -218,14 +218,20 @@ impl CatalogTask {
         if !report.settled {
             return;
         }
-        if let Some(orders) = self.following.look_for_files(&report, unix_now()) {
+        if let Some(orders) = self.following.look_for_files(&report, Moment::now()) {
             self.carry_out(orders).await;
         }
         if let Some(orders) = self.following.settle_left(unix_now()) {
             self.carry_out(orders).await;
         }
-        let names: Vec<Name> = self.following.catalogs().iter().map(|catalog| catalog.name.clone()).collect();
-        for name in names {
+        if self.resumed.is_none()
+            && let Some(orders) = self.following.end_reload(&report, unix_now())
+        {
+            self.carry_out(orders).await;
+        }
+        // Before the snapshot: a catalog that is not awaited is in it, or has failed.
+        let awaited = self.awaited.load().catalogs;
+        for name in self.following.in_turn(awaited) {
             let Some(zone) = self.context.published.load().zone(&name).cloned() else { continue };
             if !self.following.is_news(&zone) {
                 continue;
@@ -236,7 +242,7 @@ impl CatalogTask {
                 self.carry_out(orders).await;
             }
         }
-        self.settle();
+        self.settle(awaited);
         let now = Instant::now();
         let is_over = |at: Option<Instant>| at.is_none_or(|at| at <= now);
         if self.resumed.is_none() && is_over(self.produce_at) {
@@ -257,7 +263,7 @@ impl CatalogTask {
             let removed = publish.reset.iter().map(|(name, _)| name.clone()).collect();
             self.transfer(MemberZones { removed, ..MemberZones::default() }).await;
         }
-        if !(publish.set.is_empty() && publish.reset.is_empty() && publish.removed.is_empty()) {
+        if publish != MemberChanges::default() {
             self.context.publisher.change_members(publish).await;
         }
         if !(transfer.set.is_empty() && transfer.removed.is_empty()) {
@@ -271,16 +277,17 @@ impl CatalogTask {
         }
     }
 
-    /// Whether every catalog and every member has come or failed, or as many as the operator asks for. Once all catalogs have come
-    /// that stays true.
-    fn settle(&mut self) {
+    /// Whether every catalog and every member has come or failed, or as many as the operator asks for; `catalogs` had not, when their versions
+    /// were looked at. Once all catalogs have come that stays true.
+    fn settle(&mut self, catalogs: usize) {
         let followed = self.following.catalogs();
         if self.has_settled || !self.has_begun {
             return;
         }
         // In this order: a catalog that is awaited no more is served.
         let awaited = self.awaited.load();
-        self.is_settled = self.following.is_ready(*awaited, &self.context.published.load());
+        let is_ready = self.following.is_ready(*awaited, &self.context.published.load());
+        self.is_settled = catalogs == 0 && is_ready;
         // A catalog that has failed may still bring its zones, and they are waited for when it does.
         self.has_settled =
             self.is_settled && followed.iter().all(|one| self.following.is_in_force(&one.name));

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::handoff::Reader;
 use crate::publish::{Difference, History, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running};
-use crate::transfer::primary::{NoVersion, Primary, Source};
+use crate::transfer::primary::{NoVersion, Primary, Source, soa_expire};
+use crate::transfer::secondary::{Remaining, SecondaryHandle};
 use crate::wire::{LookupName, Name, Serial};
 use crate::zone::{Expiry, Published, Snapshot, Zone};
 
@@ -32,6 +33,8 @@ pub(in crate::daemon) struct ServedVersions {
     pub(in crate::daemon) history: History,
     /// Which of the versions each secondary may have.
     pub(in crate::daemon) versions: Arc<ReleasedVersions>,
+    /// How old what comes from primaries is.
+    pub(in crate::daemon) secondary: SecondaryHandle,
 }
 
 impl Source for ServedVersions {
@@ -48,11 +51,16 @@ impl Source for ServedVersions {
         }
     }
 
-    fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
-        if self.history.is_ambiguous(name, from) {
-            return None;
+    fn time_left(&self, zone: &Zone) -> Option<Duration> {
+        match self.secondary.remaining(zone.origin()) {
+            Remaining::Origin => Some(soa_expire(zone)),
+            Remaining::Unknown => None,
+            Remaining::Left(left) => Some(less_than_all(left, soa_expire(zone))),
         }
-        match self.history.between(name, from, Some(to)) {
+    }
+
+    fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
+        match self.history.for_secondary(name, from, to) {
             Ok(found) => found.map(|differences| differences.into_iter().map(Arc::new).collect()),
             Err(error) => {
                 tracing::debug!(zone = %name, %error, "no differences for a secondary, so it gets the whole zone");
@@ -66,6 +74,15 @@ impl Source for ServedVersions {
 /// section 3.3.13): a secondary would take the answer as the word that what it has is the newest.
 fn sendable(served: &Snapshot, name: &Name) -> Option<Arc<Zone>> {
     served.zone(name).filter(|_| served.expiry(name) == Expiry::Current).cloned()
+}
+
+/// What a secondary says is left. SOA EXPIRE itself is what the origin of a zone says: where it is shorter than REFRESH and RETRY together,
+/// other secondaries take it for that.
+fn less_than_all(left: Duration, expire: Duration) -> Duration {
+    match left.as_secs() == expire.as_secs() {
+        true => expire.saturating_sub(Duration::from_secs(1)),
+        false => left,
+    }
 }
 
 /// Whether a name belongs to a zone that is configured and of which nothing is said to others now: it has no version yet, it cannot be read, or

@@ -88,7 +88,8 @@ impl Transferring {
         let updates = updates(transfers.updates.clone(), (publisher, published), handle.clone());
         let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
         let (published, versions) = (published.clone(), versions.clone());
-        let served = ServedVersions { published, history: publisher.history(), versions };
+        let history = publisher.history();
+        let served = ServedVersions { published, history, versions, secondary: handle.clone() };
         let primary = start_primary(transfers, served, receivers)?;
         let mut beats = vec![secondary.beat()];
         let notifies = match &primary {

@@ -50,6 +50,11 @@ impl Directories {
         }
     }
 
+    /// The directories of all sources, as these name them.
+    pub(in crate::publish) fn named(&self) -> impl Iterator<Item = &Path> {
+        self.by_source.values().flat_map(BTreeMap::values).map(PathBuf::as_path)
+    }
+
     /// The zones whose file this is, and where it is; none if that is not sure.
     pub(in crate::publish) fn zones_at(&self, path: &Path) -> Vec<(Name, Found)> {
         self.sure_zones_at(path).unwrap_or_default()

@@ -51,6 +51,8 @@ pub(in crate::publish) struct Scan {
     pub(in crate::publish) mounted: BTreeMap<PathBuf, Mounted>,
     /// The directories that hold files of the source: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
+    /// The file system that a configured directory is on.
+    pub(in crate::publish) device: Option<u64>,
     entries: usize,
 }
 
@@ -297,6 +299,9 @@ impl Scan {
         let status = fs::metadata(&real)?;
         if !walk.visited.insert((status.dev(), status.ino())) {
             return Ok(());
+        }
+        if depth == 0 {
+            self.device = Some(status.dev());
         }
         self.watch.directory(&real);
         self.directories.insert(real.clone(), directory.to_path_buf());

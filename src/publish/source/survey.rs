@@ -36,6 +36,8 @@ pub(in crate::publish) struct Survey {
     pub(in crate::publish) mounted: Vec<ZoneSource>,
     /// The directories that hold its files: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
+    /// The file system that a configured directory is on.
+    pub(in crate::publish) device: Option<u64>,
     /// How much CPU time that took.
     pub(in crate::publish) took: Duration,
 }
@@ -55,7 +57,7 @@ pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at:
         scan = scan_source(source, at);
     }
     let mounted = scan.take_mounted(&source.key);
-    let Scan { zones, faults, warnings, unread, unseen, partial, directories, .. } = scan;
+    let Scan { zones, faults, warnings, unread, unseen, partial, directories, device, .. } = scan;
     let (source, took) = (source.clone(), span.elapsed());
-    Survey { source, zones, faults, warnings, unread, unseen, partial, mounted, directories, took }
+    Survey { source, zones, faults, warnings, unread, unseen, partial, mounted, directories, device, took }
 }

@@ -7,14 +7,14 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use crate::publish::error::{PublishError, StoreError};
-use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::Database;
 use crate::publish::state::store::Store;
+use crate::publish::state::store::shared::StoreShared;
 use crate::publish::state::writer::StateWriter;
 use crate::publish::state::writer::ready::Version;
 use crate::telemetry::pulse::Pulse;
@@ -67,10 +67,10 @@ impl StateDirectory {
         directory: Option<&Path>,
         wake: &Arc<Notify>,
         pulse: &Arc<Pulse>,
-        bounds: &Arc<Mutex<HistoryBounds>>,
+        shared: &StoreShared,
     ) -> Result<Self, PublishError> {
         let Some(directory) = directory else { return Ok(Self::None) };
-        match Store::open(directory, bounds.clone()) {
+        match Store::open(directory, shared.clone()) {
             Ok(store) => match store.probe() {
                 Ok(()) => StateWriter::start(Arc::new(store), wake.clone(), pulse.clone())
                     .map(Self::Kept)
@@ -85,7 +85,7 @@ impl StateDirectory {
                 let none = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
                 let is_absent = listed.as_ref().is_err_and(|error| none.contains(&error.kind()));
                 let store =
-                    listed.is_ok().then(|| Store::read_only(directory, bounds.clone())).transpose()?;
+                    listed.is_ok().then(|| Store::read_only(directory, shared.clone())).transpose()?;
                 let error = StateError { is_absent, ..StateError::new(source) };
                 Ok(Self::Unwritable { store: store.map(Arc::new), error })
             }

@@ -10,6 +10,8 @@ use crate::publish::error::PublishError;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::{StateDirectory, StateError};
 use crate::publish::state::store::Store;
+use crate::publish::state::store::shared::StoreShared;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::writer::StateWriter;
 use crate::sys::pending::{Pending, Unfinished};
 use crate::telemetry::locked;
@@ -33,8 +35,7 @@ pub(in crate::publish) struct StateOpener {
     wake: Arc<Notify>,
     /// Where the state writer has its place.
     pulse: Arc<Pulse>,
-    /// How much may be kept of the steps of a zone.
-    bounds: Arc<Mutex<HistoryBounds>>,
+    shared: StoreShared,
     pending: Option<Pending<OpenOutcome>>,
     /// Where the thread that opens has its place.
     own_pulse: Arc<Pulse>,
@@ -51,7 +52,7 @@ impl StateOpener {
             directory: directory.map(Path::to_path_buf),
             wake,
             pulse,
-            bounds: Arc::new(Mutex::new(bounds)),
+            shared: StoreShared { bounds: Arc::new(Mutex::new(bounds)), serials: ZoneSerials::default() },
             pending: None,
             own_pulse: Arc::new(Pulse::new(0)),
         }
@@ -64,7 +65,12 @@ impl StateOpener {
 
     /// How much may be kept of the steps of a zone from now on.
     pub(in crate::publish) fn set_bounds(&self, bounds: HistoryBounds) {
-        *locked(&self.bounds) = bounds;
+        *locked(&self.shared.bounds) = bounds;
+    }
+
+    /// Which serials zones had before: the same for each directory that is opened.
+    pub(in crate::publish) fn serials(&self) -> ZoneSerials {
+        self.shared.serials.clone()
     }
 
     /// Whether an opening goes on.
@@ -96,8 +102,8 @@ impl StateOpener {
         let Some(directory) = self.directory.clone() else {
             return Some(Ok(StateDirectory::None));
         };
-        let (wake, pulse, bounds) = (self.wake.clone(), self.pulse.clone(), self.bounds.clone());
-        let open = move || StateDirectory::open(Some(&directory), &wake, &pulse, &bounds);
+        let (wake, pulse, shared) = (self.wake.clone(), self.pulse.clone(), self.shared.clone());
+        let open = move || StateDirectory::open(Some(&directory), &wake, &pulse, &shared);
         self.begin_or_ask(open, patience)
     }
 

@@ -208,6 +208,7 @@ impl Core {
             modes: self.publication.verify.modes(),
             state: self.keeping.state.clone(),
             holds: self.keeping.holds.clone(),
+            serials: self.keeping.serials.clone(),
             published: self.publication.published.clone(),
             file_progress: self.looks.file_progress.clone(),
             watch: watches.then(|| self.watching.watch.clone()),

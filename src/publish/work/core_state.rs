@@ -42,6 +42,7 @@ impl Core {
         tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
         self.keeping.read_members();
         self.keeping.read_removed();
+        self.keeping.read_serials();
         if self.zones.is_empty() {
             // At the start: one pass over all of them, sorted.
             let entries = kept
@@ -72,10 +73,13 @@ impl Core {
             };
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
             // older.
-            let newer = store.look(&zone).ok().flatten().is_some_and(|kept| {
-                kept.header.standing.serial.is_after(served.standing.serial)
-                    && !served.standing.has_differences()
+            let kept = store.look(&zone).ok().flatten().map(|kept| kept.header);
+            let newer = kept.as_ref().is_some_and(|kept| {
+                kept.standing.serial.is_after(served.standing.serial) && !served.standing.has_differences()
             });
+            if let Some(kept) = kept.filter(|kept| !newer && !kept.has_content_of(&served)) {
+                self.keeping.serials.publish(&zone, Some(kept.serial_and_age()), served.standing.serial);
+            }
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => entry.begin_again(stored),
                 Some(entry) => entry.durable = false,
@@ -216,7 +220,8 @@ impl Core {
                     StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
                 let terms = self.configured.settings.terms(self.configured.rule_of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
-                writer.keep(Version { header, zone: zone.clone(), origin, source, before: None, seen });
+                let (zone, serials) = (zone.clone(), self.keeping.serials.of(&name));
+                writer.keep(Version { header, zone, origin, source, before: None, seen, serials });
             }
         }
     }

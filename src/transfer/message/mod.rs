@@ -6,12 +6,14 @@
 //!                 '-- TransferFault: what the primary did wrong
 //! ```
 //!
+//! Beside it what an SOA query is answered, and how long the version of a primary may be served ([`TimeLeft`]).
 //! Messages flow in, in the order of the stream and already verified ([`crate::transfer::tsig`]); batches of records flow out.
 //! Never does I/O, never keeps more than [`Limits`] allow, never decides whether the version may be served. What is wrong with
 //! records in relation to each other is found when the zone is compiled, a deleted record that is not there when the differences
 //! are applied.
 
 mod axfr;
+mod expire;
 mod fault;
 mod ixfr;
 mod limits;
@@ -25,6 +27,7 @@ mod soa_answer;
 mod tests;
 
 pub use crate::wire::octets::BadName;
+pub use expire::{TimeLeft, refuses_edns};
 pub use fault::TransferFault;
 pub use limits::Limits;
 pub use query::Asked;

@@ -1,7 +1,7 @@
 //! The queries of a secondary: SOA, AXFR (RFC 5936 section 2.1), IXFR (RFC 1995 section 3).
 
 use crate::wire::octets::HEADER;
-use crate::wire::{CLASS_IN, Name, RecordType, Serial};
+use crate::wire::{CLASS_IN, Name, RecordType, Serial, append_opt_with, option};
 
 /// What was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,13 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// The query with an empty EXPIRE option: how long the version may be served that the primary has (RFC 7314 section 5).
+    pub fn query_with_expire(&self, from: Option<Serial>) -> Vec<u8> {
+        let mut message = self.query(from);
+        append_opt_with(&mut message, option::EXPIRE, &[]);
+        message
+    }
+
     /// The query; an IXFR query says in its authority section from which serial on (RFC 1995 section 3).
     pub fn query(&self, from: Option<Serial>) -> Vec<u8> {
         let mut message = Vec::with_capacity(HEADER + 2 * self.zone.as_wire().len() + 64);

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::tls::TlsServer;
+use crate::transfer::tls::{TlsServer, certificate_name};
 use crate::transfer::tsig::TsigCounts;
 use crate::transfer::writer::TooLarge;
 use crate::wire::Name;
@@ -25,7 +25,7 @@ use super::listed::ListedSources;
 use super::pace::{PaceFault, SendPace};
 use super::receivers::{Receivers, Updates};
 use super::request::{Answer, RequestFault, Stream, Transport, judge};
-use super::seen::{AskedFor, SeenTable};
+use super::seen::{AskedFor, KnownBy, SecondaryId, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 use super::targets::TargetTable;
@@ -66,6 +66,8 @@ pub(super) struct Client {
     /// What it counts as.
     counted: IpAddr,
     is_listed: bool,
+    /// The name in the certificate that it has shown.
+    certificate: Option<Arc<str>>,
     _slot: Slot,
     _unlisted: Option<OwnedSemaphorePermit>,
 }
@@ -78,7 +80,13 @@ impl Client {
         let unlisted = (!is_listed).then(|| shared.unlisted.clone().try_acquire_owned());
         let unlisted = unlisted.transpose().ok()?;
         let slot = shared.limits.connect(counted)?;
-        Some(Self { address, counted, is_listed, _slot: slot, _unlisted: unlisted })
+        Some(Self { address, counted, is_listed, certificate: None, _slot: slot, _unlisted: unlisted })
+    }
+
+    /// Which secondary it is, by the answer to its request.
+    fn id(&self, answer: &Stream) -> SecondaryId {
+        let certificate = || self.certificate.clone().map_or(KnownBy::Address, KnownBy::Certificate);
+        (self.address, answer.key().map_or_else(certificate, KnownBy::Key))
     }
 
     /// How long it may be silent.
@@ -177,7 +185,8 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
             Answer::Nothing => continue,
             Answer::Message(message) => message,
             Answer::Stream(mut stream) => {
-                let about = (stream.zone.origin(), client.ip().to_canonical());
+                let known_by = stream.key().map_or(KnownBy::Address, KnownBy::Key);
+                let about = (stream.zone.origin(), &(client.ip().to_canonical(), known_by));
                 shared.seen.note(about, stream.asked, None, stream.from);
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
@@ -215,14 +224,18 @@ fn update(
 /// Serves a connection, over TLS if there is a server of TLS.
 pub(super) async fn serve(
     stream: TcpStream,
-    client: Client,
+    mut client: Client,
     shared: Arc<Shared>,
     tls: Option<Arc<TlsServer>>,
 ) {
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return answer_all(stream, &client, &shared, None).await };
     match timeout(client.idle(&shared), tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => answer_all(stream, &client, &shared, Some(&tls)).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            client.certificate = shown.and_then(certificate_name).map(Into::into);
+            answer_all(stream, &client, &shared, Some(&tls)).await;
+        }
         Ok(Err(error)) => shared.log.write(client.address, |left_out| {
             tracing::warn!(client = %client.address, %error, left_out, "no TLS with a secondary");
         }),
@@ -312,9 +325,10 @@ async fn send(
     client: &Client,
     mut answer: Stream,
 ) -> Result<(), ConnectionError> {
+    let id = client.id(&answer);
     let (client, counted) = (client.address, client.counted);
     let (zone, serial) = (answer.zone.origin().clone(), answer.zone.serial());
-    shared.seen.note((&zone, client), answer.asked, None, answer.from);
+    shared.seen.note((&zone, &id), answer.asked, None, answer.from);
     let _turn = match answer.asked {
         AskedFor::Soa => None,
         AskedFor::Ixfr | AskedFor::Axfr => Some(shared.turns.take(counted).await),
@@ -326,7 +340,7 @@ async fn send(
     if answer.asked != AskedFor::Soa {
         let ms = begun.elapsed().as_millis() as u64;
         tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
+        shared.seen.note((&zone, &id), answer.asked, Some((answer.kind.sent(), serial)), None);
     }
     Ok(())
 }

@@ -89,6 +89,11 @@ impl Content {
 }
 
 impl Stream {
+    /// The key that signs it.
+    pub(super) fn key(&self) -> Option<Name> {
+        self.signer.as_ref().map(|signer| signer.key().name().clone())
+    }
+
     /// The messages, not signed yet.
     pub(super) fn messages(&self) -> Messages<'_> {
         let reply = self.reply.clone();
@@ -182,6 +187,7 @@ pub(super) fn judge(
         record_type: question.record_type,
         is_rd: query.header.flags & flag::RD != 0,
         has_opt: query.edns.is_some(),
+        expire: query.edns.filter(|edns| edns.expire).and_then(|_| seconds_left(&zone, &kind, source)),
         room: signer.as_ref().map_or(0, |signer| signer.key().record_octets()),
     };
     (Answer::Stream(Box::new(Stream { zone, kind, reply, signer, asked, from })), None)
@@ -207,6 +213,16 @@ fn kind(
                 None => Content::Whole,
             }
         }
+    }
+}
+
+/// What the EXPIRE option says (RFC 7314 section 4). While that is not known, nothing is left for a version that the secondary has already,
+/// and nothing is said of another one.
+fn seconds_left(zone: &Zone, kind: &Content, source: &dyn Source) -> Option<u32> {
+    match (source.time_left(zone), kind) {
+        (Some(left), _) => Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX)),
+        (None, Content::Soa) => Some(0),
+        (None, Content::Differences(_) | Content::Whole) => None,
     }
 }
 

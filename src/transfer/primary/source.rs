@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::publish::Difference;
-use crate::wire::{Name, Serial};
+use crate::wire::{Name, RecordType, Serial, soa};
 use crate::zone::Zone;
 
 /// Why a secondary gets no version of a zone.
@@ -29,7 +30,20 @@ pub trait Source: Send + Sync + 'static {
         self.zone(name).ok_or(NoVersion::NotServed)
     }
 
+    /// How long the version that is served may be served on: SOA EXPIRE where the zone has its origin here, otherwise what is left until it
+    /// expires here (RFC 7314 section 4). `None`: not known yet.
+    fn time_left(&self, zone: &Zone) -> Option<Duration> {
+        Some(soa_expire(zone))
+    }
+
     /// The differences that lead from one version to another, in their order; `None` if the history does not reach back to it, or
     /// does not lead there.
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>>;
+}
+
+/// EXPIRE of the SOA record of a zone.
+pub fn soa_expire(zone: &Zone) -> Duration {
+    let set = zone.apex().set(RecordType::SOA);
+    let rdata = set.as_ref().and_then(|set| set.rdata().next());
+    Duration::from_secs(rdata.and_then(soa::expire).unwrap_or(0).into())
 }

@@ -13,7 +13,8 @@ use super::machine::{JITTER, Refresh};
 const MOST_SPREAD: Duration = Duration::from_secs(30);
 
 impl Refresh {
-    /// What survives a restart. The age comes from the timer, because the clock may have been set since.
+    /// What survives a restart. The age comes from the timer, because the clock may have been set since; where a primary has said how long its
+    /// version may be served, it is the age of that.
     pub fn save(&self, now: Now) -> Saved {
         let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
@@ -40,6 +41,12 @@ impl Refresh {
         }
     }
 
+    /// Whether no primary has said for EXPIRE which version it has, or only that there is a newer one, which did not come
+    /// (RFC 1034 section 4.3.5).
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.served.is_some() && self.expires.is_some_and(|expires| expires <= now.instant)
+    }
+
     /// When what is served expires, or has expired.
     pub fn expires(&self) -> Option<Instant> {
         self.expires.filter(|_| self.served.is_some())
@@ -58,7 +65,7 @@ impl Refresh {
             // Since when it has expired; a timer does not reach back behind the start of the host.
             None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
         };
-        self.checked = saved.checked.and_then(at_unix);
+        (self.checked, self.confirmed_at) = (saved.checked.and_then(at_unix), None);
         self.restore_forked(saved.forked);
         self.is_unexplained = false;
         if saved.lineage.is_none() {
@@ -80,6 +87,9 @@ impl Refresh {
         let (soa, expires) = (self.served?, self.expires?);
         let left = self.expire_of(soa).saturating_sub(self.refresh_of(soa));
         let began = expires.checked_sub(left).unwrap_or(expires);
+        // A primary that has what is served from another one may have said that less is left.
+        let confirmed = self.confirmed_at.map(|at| at + self.refresh_of(soa));
+        let began = confirmed.map_or(began, |confirmed| confirmed.max(began));
         let age = now.instant.checked_duration_since(began).filter(|_| self.is_failing())?;
         now.wall.checked_sub(age)
     }

@@ -46,11 +46,12 @@ impl Asking {
         self.pending.extend(primaries);
     }
 
-    /// Whether a primary has answered with a version that is not worth a transfer and not older than the served one: that one, or a newer one
-    /// that was refused.
-    pub(super) fn is_answered(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> bool {
+    /// Who has answered with a version that is not worth a transfer and not older than the served one: that one, or a newer one that was
+    /// refused.
+    pub(super) fn confirming(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> Vec<usize> {
         let is_older = |serial: Serial| served.is_some_and(|served| served.is_after(serial));
-        self.answers.iter().any(|(_, serial)| !is_newer(*serial) && !is_older(*serial))
+        let confirming = self.answers.iter().filter(|(_, serial)| !is_newer(*serial) && !is_older(*serial));
+        confirming.map(|(primary, _)| *primary).collect()
     }
 
     /// Who has answered with this serial.

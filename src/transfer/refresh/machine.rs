@@ -30,6 +30,8 @@ pub struct Refresh {
     pub(super) due: Instant,
     pub(super) expires: Option<Instant>,
     pub(super) checked: Option<SystemTime>,
+    /// The same for timers, of this process.
+    pub(super) confirmed_at: Option<Instant>,
     pub(super) failing_since: Option<SystemTime>,
     pub(super) failures: u32,
     pub(super) seen: ToldSerials,
@@ -55,8 +57,9 @@ pub struct Refresh {
     doubts_hints: bool,
     /// Whether it was out of service, and the version that was kept is served until a primary has said what the zone is now.
     pub(super) is_listed_again: bool,
-    /// Whether a primary has answered since it began that has at least the served version, and none that is to be transferred.
-    is_answered: bool,
+    /// Until when what is served may be served by what primaries have said since it began that have at least that version, and none that is
+    /// to be transferred; `None`: none has said so.
+    pub(super) confirmed_until: Option<Instant>,
     /// What came while something was under way: looked at when that is over.
     again: Option<Again>,
     pub(super) rng: fastrand::Rng,
@@ -96,6 +99,7 @@ impl Refresh {
             due: now.instant,
             expires: None,
             checked: None,
+            confirmed_at: None,
             failing_since: None,
             failures: 0,
             seen: ToldSerials::new(primaries),
@@ -111,7 +115,7 @@ impl Refresh {
             is_newer_told: false,
             doubts_hints: false,
             is_listed_again: false,
-            is_answered: false,
+            confirmed_until: None,
             again: None,
             rng,
         };
@@ -131,12 +135,6 @@ impl Refresh {
             Step::Asking(asking) => asking.grace,
             Step::Transferring { .. } => None,
         }
-    }
-
-    /// Whether no primary has said for EXPIRE which version it has, or only that there is a newer one, which did not come
-    /// (RFC 1034 section 4.3.5).
-    pub fn is_expired(&self, now: Now) -> bool {
-        self.served.is_some() && self.expires.is_some_and(|expires| expires <= now.instant)
     }
 
     /// What it is doing.
@@ -179,7 +177,8 @@ impl Refresh {
             return None;
         }
         let served = self.served.map(|soa| soa.serial);
-        (self.is_hinted, self.is_answered) = (true, false);
+        self.is_hinted = true;
+        self.forget_words();
         self.is_newer_told = hint.is_none_or(|hint| served.is_none_or(|served| hint.is_after(served)));
         match (hint, primary) {
             (Some(hint), _) if self.refused.contains(hint) => None,
@@ -254,6 +253,7 @@ impl Refresh {
                 self.refused.clear();
                 self.doubts_hints = false;
                 self.is_newer_told = false;
+                self.begins_by(primary, now);
                 self.confirmed(now, are_all_asked)
             }
             // It contradicts its own SOA response: several servers behind one address, or a cache. What it told does not come.
@@ -265,7 +265,10 @@ impl Refresh {
                 // Without an SOA response it was a NOTIFY that said so.
                 self.doubts_hints |= self.is_hinted && told.is_none();
                 match self.served.is_some_and(|served| served.serial == soa.serial) {
-                    true => self.confirmed(now, are_all_asked),
+                    true => {
+                        self.confirmed_by(primary, now);
+                        self.confirmed(now, are_all_asked)
+                    }
                     // It lags: that is no word on what is served.
                     false => self.next(now, others),
                 }
@@ -279,7 +282,7 @@ impl Refresh {
                 self.next(now, others)
             }
             Transferred::NotKept => {
-                self.is_answered = true;
+                self.confirmed_by(primary, now);
                 self.next(now, others)
             }
             Transferred::Refused(serial) | Transferred::NoZone(serial) => {
@@ -287,7 +290,7 @@ impl Refresh {
                 let by = RefusedTransfer { primary, whole: from.is_none(), before };
                 let by = Some(by).filter(|_| matches!(end, Transferred::Refused(_)));
                 self.refused.add((serial, by), self.seen.count(), now.wall);
-                self.is_answered = true;
+                self.confirmed_by(primary, now);
                 let others = others.map(|others| self.without_refused(others));
                 self.next(now, others)
             }
@@ -328,8 +331,8 @@ impl Refresh {
 
     /// Begins a round by the timer or an order.
     fn begin_round(&mut self) -> Option<Action> {
-        (self.is_hinted, self.is_answered) = (false, false);
-        self.is_newer_told = false;
+        (self.is_hinted, self.is_newer_told) = (false, false);
+        self.forget_words();
         self.begin()
     }
 
@@ -375,12 +378,12 @@ impl Refresh {
         let has_served = |primary| self.lineage.has_served(primary);
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial), has_served);
         let has_giver = asking.has_answer_of(served, has_served);
-        let is_answered = asking.is_answered(served, |serial| self.is_wanted(serial));
+        let confirming = asking.confirming(served, |serial| self.is_wanted(serial));
         let others = asking.others(self.seen.count());
         let same = self.another_under(asking, served);
         let older = asking.older_than(served);
         let have_all_answered = asking.have_all_answered();
-        self.is_answered |= is_answered;
+        confirming.into_iter().for_each(|primary| self.confirmed_by(primary, now));
         if others.is_empty() {
             // All are asked: what was found before counts no more, but for what is proven.
             self.behind = self.behind.filter(|behind| self.is_forked(behind.primary));
@@ -450,9 +453,9 @@ impl Refresh {
     fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
         (self.failures, self.failing_since, self.behind, self.waits_since) = (0, None, None, None);
         (self.is_forced, self.is_put_off, self.is_listed_again) = (false, false, false);
-        self.is_answered = true;
+        self.extend(now);
         if let Some(soa) = self.served {
-            let wait = self.refresh_of(soa);
+            let wait = self.next_look(soa, now);
             let due = now.instant + self.with_jitter(wait);
             // Others may have a newer one: they are asked when they would have been.
             self.due = if are_all_asked { due } else { self.due.min(due) };
@@ -486,10 +489,7 @@ impl Refresh {
     /// Ends a round, and goes on with what came in between.
     fn end(&mut self, now: Now) -> Option<Action> {
         self.step = Step::Idle;
-        if let Some(soa) = self.served.filter(|_| self.is_answered) {
-            self.checked = Some(now.wall);
-            self.expires = now.instant.checked_add(self.expire_of(soa));
-        }
+        self.extend(now);
         match self.again.take()? {
             // The timer's turn: it asks all.
             Again::Notified(..) if self.due <= now.instant => self.begin_round(),

@@ -17,6 +17,10 @@
 //! that lags behind does not: it does not know what is served. A newer version that does not come does not put it off either, also where
 //! the primary that told of it then sends the one that is served.
 //!
+//! A primary that has the zone from another one may say how long its own copy may be served (RFC 7314). Then its answer puts the expiry off so
+//! far and no farther: of a chain of servers each serves what the origin has confirmed for EXPIRE since then, and not since the one
+//! before it has.
+//!
 //! A NOTIFY that finds nothing newer although it says so has all primaries asked once more a little later: a cache before a primary may
 //! not know yet. After a start every zone asks, because NOTIFYs may have come while nobody listened.
 //!
@@ -42,7 +46,11 @@ mod asking;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_comparisons.rs"]
 mod comparisons_tests;
+mod confirmation;
 mod differences;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_expire.rs"]
+mod expire_tests;
 mod facts;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_forked.rs"]

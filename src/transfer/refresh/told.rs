@@ -1,5 +1,6 @@
 //! What each primary told last.
 
+use crate::transfer::message::TimeLeft;
 use crate::wire::Serial;
 
 use super::Now;
@@ -23,6 +24,8 @@ pub(super) struct ToldSerials {
     forked: Vec<bool>,
     /// Since when each has not answered.
     silent: Vec<Option<Now>>,
+    /// How long each has said in this round that its version may be served.
+    left: Vec<Option<TimeLeft>>,
 }
 
 impl ToldSerials {
@@ -32,6 +35,7 @@ impl ToldSerials {
             fallen: vec![false; primaries],
             forked: vec![false; primaries],
             silent: vec![None; primaries],
+            left: vec![None; primaries],
         }
     }
 
@@ -73,6 +77,23 @@ impl ToldSerials {
         if let Some(silent) = self.silent.get_mut(primary) {
             *silent = if is_answered { None } else { Some(silent.unwrap_or(now)) };
         }
+    }
+
+    /// This one says how long its version may be served.
+    pub(super) fn note_left(&mut self, primary: usize, left: TimeLeft) {
+        if let Some(it) = self.left.get_mut(primary) {
+            *it = Some(left);
+        }
+    }
+
+    /// What this one has said of that in this round.
+    pub(super) fn left(&self, primary: usize) -> Option<TimeLeft> {
+        self.left.get(primary).copied().flatten()
+    }
+
+    /// Another round begins.
+    pub(super) fn forget_left(&mut self) {
+        self.left.fill(None);
     }
 
     /// Whether this one has not answered when it was asked last.

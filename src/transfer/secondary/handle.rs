@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,7 @@ use crate::wire::{Name, append_opt, edns_version, rcode};
 use crate::transfer::secondary::access::{Access, AtService};
 use crate::transfer::secondary::awaited::{AwaitedZones, awaited};
 use crate::transfer::secondary::coordinator::{Coordinator, Event, SecondaryContext};
+use crate::transfer::secondary::expire_times::{ExpireTimes, Remaining};
 use crate::transfer::secondary::report::ZoneReport;
 use crate::transfer::secondary::settings::{SecondarySettings, SecondaryZone};
 use crate::transfer::secondary::sink::Sink;
@@ -72,6 +74,7 @@ pub struct SecondaryHandle {
     events: mpsc::Sender<Event>,
     service: Queue<AtService>,
     awaited: Reader<AwaitedZones>,
+    expire_times: ExpireTimes,
     /// Of NOTIFYs that are refused.
     log: Arc<LogLimit>,
     /// Of NOTIFYs.
@@ -94,11 +97,13 @@ impl Secondary {
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
         let (told, awaited) = awaited();
+        let expire_times = ExpireTimes::default();
         let handle = SecondaryHandle {
             access,
             events,
             service,
             awaited,
+            expire_times: expire_times.clone(),
             log: Arc::default(),
             bad_signatures: TsigCounts::default(),
         };
@@ -114,7 +119,11 @@ impl Secondary {
             let (stop, beat) = (stop.clone(), beat.clone());
             move || {
                 runtime.block_on(async {
-                    let mut task = (Coordinator::new(settings, sink, context, told), received, from_service);
+                    let mut task = (
+                        Coordinator::new(settings, sink, context, (told, expire_times)),
+                        received,
+                        from_service,
+                    );
                     tokio::select! {
                         () = keep_beating(beat.clone()) => {}
                         () = keep_running(&beat, &mut task, async |(coordinator, events, service)| {
@@ -248,6 +257,14 @@ impl SecondaryHandle {
     /// Where the primaries of a zone are that comes from some, by the configuration or a catalog.
     pub fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
         self.access.load().zone(zone).map(|zone| zone.settings.addresses())
+    }
+
+    /// How long what is served of a zone may be served on. Never waits for a transfer.
+    pub fn remaining(&self, zone: &Name) -> Remaining {
+        match self.access.load().zone(zone) {
+            Some(_) => self.expire_times.of(zone, Instant::now()),
+            None => Remaining::Origin,
+        }
     }
 
     /// NOTIFYs whose signature was not accepted.

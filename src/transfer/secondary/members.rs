@@ -118,6 +118,7 @@ impl Coordinator {
                 gate.close();
                 closed.push((zone.clone(), gate));
             }
+            self.expire_times.note(zone, None);
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
             self.outward.note_withdrawn(zone);

@@ -29,6 +29,7 @@ mod awaited;
 #[path = "../../../tests/unit/transfer/bad_primaries.rs"]
 mod bad_primaries;
 mod coordinator;
+mod expire_times;
 mod fetch;
 mod handle;
 mod jobs;
@@ -56,13 +57,14 @@ mod tests;
 
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
+pub use expire_times::Remaining;
 pub use fetch::fetch_error::FetchError;
 pub(super) use fetch::install_gate::InstallGate;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use jobs::pacer::Pacer;
 pub use jobs::turns::PeerQueues;
 pub use net::NetError;
-pub use net::ask::{AskError, ask_once};
+pub use net::ask::{AskError, AskOver, ask_once};
 pub(super) use net::datagrams;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};

@@ -7,6 +7,7 @@
 //!
 //! Files flow in, configurations flow out. TLS 1.3 alone (section 7.1 of the RFC), ALPN `dot` alone. Opens no socket.
 
+mod certificate_name;
 mod client;
 mod pem;
 mod server;
@@ -15,6 +16,7 @@ mod server;
 mod tests;
 mod verifier;
 
+pub use certificate_name::certificate_name;
 pub use client::{Authentication, TlsClient};
 pub use pem::TlsError;
 pub use server::TlsServer;

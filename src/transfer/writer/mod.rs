@@ -18,7 +18,7 @@ mod tests;
 use crate::publish::Difference;
 use crate::transfer::tsig::MOST_UNSIGNED;
 use crate::wire::octets::{HEADER, MAX_MESSAGE};
-use crate::wire::{Name, PLAIN_OPT, RecordType, append_opt, flag};
+use crate::wire::{Name, OPTION_HEADER, PLAIN_OPT, RecordType, append_opt, append_opt_with, flag, option};
 use crate::zone::Zone;
 
 use pack::Packer;
@@ -41,9 +41,18 @@ pub struct Reply {
     pub is_rd: bool,
     /// Whether there was an OPT record; then the first message has one (RFC 5936 section 2.2.5, RFC 6891 section 6.1.1).
     pub has_opt: bool,
+    /// Seconds for an EXPIRE option in it, where one was asked for (RFC 7314 section 4).
+    pub expire: Option<u32>,
     /// Octets to leave free at the end of each message: [`super::tsig::Key::record_octets`]. A record that fits a message alone has one without
     /// room: see [`Messages::leaves_room`].
     pub room: usize,
+}
+
+impl Reply {
+    /// Octets of the OPT record.
+    fn opt_octets(&self) -> usize {
+        PLAIN_OPT.len() + self.expire.map_or(0, |_| OPTION_HEADER + size_of::<u32>())
+    }
 }
 
 /// A record that no message can hold beside its question.
@@ -115,7 +124,7 @@ impl Iterator for Messages<'_> {
         let first = source.item()?;
         let has_opt = reply.has_opt && *records == 0;
         packer.begin(&reply.name, reply.record_type);
-        let room = reply.room + if has_opt { PLAIN_OPT.len() } else { 0 };
+        let room = reply.room + if has_opt { reply.opt_octets() } else { 0 };
         let room = |limit: usize| limit.saturating_sub(room);
         // A record larger than what a message has by choice has a message of its own.
         let leaves_room = packer.push(&first, room(MAX_MESSAGE));
@@ -139,8 +148,10 @@ impl Iterator for Messages<'_> {
         }
         let rd = if reply.is_rd { flag::RD } else { 0 };
         let mut message = packer.finish(reply.id, flag::QR | flag::AA | rd);
-        if has_opt {
-            append_opt(&mut message, 0);
+        match reply.expire.filter(|_| has_opt) {
+            Some(seconds) => append_opt_with(&mut message, option::EXPIRE, &seconds.to_be_bytes()),
+            None if has_opt => append_opt(&mut message, 0),
+            None => {}
         }
         Some(Ok(message))
     }

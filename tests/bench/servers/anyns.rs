@@ -22,6 +22,18 @@ pub(super) fn command_with_list(setup: &Setup<'_>) -> Vec<String> {
     run(setup, ("", &list), false, "warn")
 }
 
+/// Zones of a file system that can be stopped (`crate::beside`).
+pub(super) fn hanging(setup: &Setup<'_>) -> String {
+    let mut list = String::new();
+    for number in 0..crate::beside::HANGING {
+        let origin = format!("{}.test", crate::zones::label(b'z', crate::beside::seed(number), 0));
+        let file = setup.home.join(format!("hung/{number}/{origin}.zone"));
+        // Writing to a string does not fail.
+        let _ = write!(list, "[[zone]]\nname = \"{origin}\"\nfile = \"{}\"\n", file.display());
+    }
+    list
+}
+
 /// The page, its API and dnstap of one message in a hundred (`crate::observers`).
 pub(super) fn observed(setup: &Setup<'_>) -> String {
     let page = crate::observers::page_of(([127, 0, 0, 1], setup.port).into());

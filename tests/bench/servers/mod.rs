@@ -65,6 +65,9 @@ pub(crate) enum Kind {
     /// The same with the state directory of a process that had served the zones.
     #[value(skip)]
     AnynsRestart,
+    /// The same with zones of a source that can be stopped.
+    #[value(skip)]
+    AnynsHanging,
     /// The same with the page and dnstap, for the scenario that compares both.
     #[value(skip)]
     AnynsObserved,
@@ -101,6 +104,7 @@ impl Kind {
             Self::AnynsOneZone => "anyns with one zone",
             Self::AnynsListed => "anyns, zones listed",
             Self::AnynsRestart => "anyns, restart",
+            Self::AnynsHanging => "anyns beside them",
             Self::AnynsObserved => "anyns observed",
             Self::AnynsReported => "anyns observed, with OTLP and RSSAC002",
         }
@@ -116,6 +120,7 @@ impl Kind {
             | Self::AnynsOneZone
             | Self::AnynsListed
             | Self::AnynsRestart
+            | Self::AnynsHanging
             | Self::AnynsObserved
             | Self::AnynsReported => None,
             Self::Nsd => Some(("nsd", "nsd")),
@@ -135,6 +140,7 @@ impl Kind {
             Self::Powerdns => powerdns::command(setup),
             Self::Anyns | Self::AnynsOneZone | Self::AnynsRestart => anyns::command(setup, false, "warn", ""),
             Self::AnynsListed => anyns::command_with_list(setup),
+            Self::AnynsHanging => anyns::command(setup, false, "warn", &anyns::hanging(setup)),
             Self::AnynsObserved => anyns::command(setup, false, "warn", &anyns::observed(setup)),
             Self::AnynsReported => anyns::command(setup, false, "warn", &anyns::reported(setup)),
             Self::AnynsAffinity => anyns::command(setup, true, "warn", ""),

@@ -3,7 +3,7 @@
 //! An input is: an octet that chooses AXFR or IXFR and whether one octet of it is signed, then messages, each after its length in
 //! two octets, as they stand on a TCP stream.
 
-use anyns::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader, read_soa_answer};
+use anyns::transfer::message::{Asked, Limits, Outcome, Progress, TimeLeft, TransferReader, read_soa_answer};
 use anyns::transfer::tsig::{Algorithm, Exchange, Key, Keys, verify_request};
 use anyns::wire::{Name, RecordType, Serial};
 
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         difference_octets: 1 << 14,
         steps: 1_000,
     };
-    let from = Serial(5);
+    let (from, begun) = (Serial(5), std::time::Instant::now());
     let mut request = asked.query(Some(from));
     let key = std::sync::Arc::new(key());
     let mut exchange = Exchange::sign(&mut request, &key, NOW);
@@ -41,6 +41,8 @@ pub fn check(data: &[u8]) {
         let _ = exchange.verify(message, NOW);
         let _ = verify_request(message, &keys, NOW);
         let _ = read_soa_answer(message, &asked);
+        let left = TimeLeft::read(message, begun);
+        assert!(left.is_none_or(|it| it.left.as_secs() <= u32::MAX.into()), "{left:?}");
         match reader.feed(message) {
             Ok(Progress::More) => {}
             Ok(Progress::Done(outcome)) => return check_outcome(outcome, from, &zone),

@@ -15,6 +15,8 @@ use crate::transfer::secondary::{self, Secondary, SecondaryZone};
 use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
 use crate::wire::{RecordType, Serial};
 
+#[path = "expire.rs"]
+mod expire;
 #[path = "large_record.rs"]
 mod large_record;
 #[path = "notify_out.rs"]

@@ -66,7 +66,7 @@ fn refusal(query: &[u8]) -> Vec<u8> {
 /// The SOA record of a zone, or the whole zone.
 pub(super) fn answer(zone: &Zone, query: &[u8], record_type: RecordType) -> Vec<Vec<u8>> {
     let (id, name) = (u16::from_be_bytes([query[0], query[1]]), name("example.").as_wire().to_vec());
-    let reply = Reply { id, name, record_type, is_rd: false, has_opt: false, room: 0 };
+    let reply = Reply { id, name, record_type, is_rd: false, has_opt: false, expire: None, room: 0 };
     let messages = match record_type {
         RecordType::SOA => Messages::soa(zone, reply),
         _ => Messages::whole(zone, reply),

@@ -59,6 +59,7 @@ fn answer(stream: &mut TcpStream, more: &[u8]) -> bool {
         record_type: RecordType::AXFR,
         is_rd: false,
         has_opt: false,
+        expire: None,
         room: 0,
     };
     let mut octets = Vec::new();

@@ -54,6 +54,7 @@ fn whole(zone: &Zone, id: u16, record_type: RecordType) -> Vec<Vec<u8>> {
         record_type,
         is_rd: false,
         has_opt: false,
+        expire: None,
         room: 0,
     };
     Messages::whole(zone, reply).map(Result::unwrap).collect()

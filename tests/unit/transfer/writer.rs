@@ -40,6 +40,7 @@ fn reply(record_type: RecordType) -> Reply {
         record_type,
         is_rd: false,
         has_opt: false,
+        expire: None,
         room: 100,
     }
 }

@@ -20,7 +20,7 @@ use crate::handoff::{Queue, Reader, Receiver};
 use crate::metrics::{TransferFacts, TransferTotals};
 use crate::rssac002::LoadedVersion;
 use crate::transfer::delay::{DelayedVersions, Waiting};
-use crate::transfer::primary::{AskedFor, SeenTable};
+use crate::transfer::primary::{AskedFor, KnownBy, SeenTable};
 use crate::transfer::refresh::{self, Contradiction, Phase};
 use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
@@ -371,6 +371,14 @@ impl TransferTable {
             let seen = sources.seen.as_ref().and_then(|seen| seen.of(&name)).unwrap_or_default();
             let secondary = |one: &crate::transfer::primary::Seen| SecondaryStatus {
                 address: one.client.to_string(),
+                key: match &one.known_by {
+                    KnownBy::Key(key) => Some(key.to_string()),
+                    KnownBy::Address | KnownBy::Certificate(_) => None,
+                },
+                certificate: match &one.known_by {
+                    KnownBy::Certificate(name) => Some(name.to_string()),
+                    KnownBy::Address | KnownBy::Key(_) => None,
+                },
                 asked: match one.asked {
                     AskedFor::Soa => "SOA",
                     AskedFor::Ixfr => "IXFR",

@@ -1,9 +1,10 @@
-//! A table of the database with one short value for each zone: all of them out, some of them in. Never knows what a value means.
+//! A table of the database with one short value for each zone: all of them out, some of them in, the older half of them away. Never knows
+//! what a value means.
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::database::fields::{key_of, zone_of};
+use crate::publish::state::database::fields::{Fields, key_of, zone_of};
 use crate::wire::Name;
 
 /// Made by the first value that is kept.
@@ -40,6 +41,22 @@ pub(in crate::publish) fn write<'z>(
             Some(value) => table.insert(&*key, &*value).map_err(DatabaseError::of)?.is_some(),
             None => table.remove(&*key).map_err(DatabaseError::of)?.is_some(),
         };
+    }
+    Ok(())
+}
+
+/// Takes the older half of the values out; each begins with its time, in eight octets.
+pub(in crate::publish) fn drop_older_half(
+    table: &mut Table<'_, &'static [u8], &'static [u8]>,
+) -> Result<(), DatabaseError> {
+    let mut all = Vec::new();
+    for entry in table.iter().map_err(DatabaseError::of)? {
+        let (key, value) = entry.map_err(DatabaseError::of)?;
+        all.push((Fields(value.value()).u64(), key.value().to_vec()));
+    }
+    all.sort_unstable();
+    for (_, key) in all.iter().take(all.len() / 2) {
+        table.remove(key.as_slice()).map_err(DatabaseError::of)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::publish::difference::Difference;
 use crate::publish::state::database::fields::key_of;
 use crate::publish::state::database::{Database, DatabaseError, STEPS};
 use crate::publish::state::store::reading::tail;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::version::step::{self, StepEntry, StepOrigin, each, parts};
 use crate::publish::state::version::step_source::{StepSource, reader};
 use crate::publish::state::version::tail::{Began, BeganReason, Tail};
@@ -21,7 +22,11 @@ use crate::zone::{Place, RecordBatch};
 
 /// What was kept of the steps of zones. Clones see the same.
 #[derive(Clone, Debug, Default)]
-pub struct History(Arc<Mutex<Option<Database>>>);
+pub struct History {
+    database: Arc<Mutex<Option<Database>>>,
+    /// Which serials zones had before.
+    serials: ZoneSerials,
+}
 
 /// The steps of one zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +75,14 @@ pub enum HistoryError {
 }
 
 impl History {
+    /// Of zones that had these serials before.
+    pub(in crate::publish) fn new(serials: ZoneSerials) -> Self {
+        Self { database: Arc::default(), serials }
+    }
+
     /// Has it read from this database from now on.
     pub(in crate::publish) fn follow(&self, database: Option<Database>) {
-        *locked(&self.0) = database;
+        *locked(&self.database) = database;
     }
 
     fn read<T>(
@@ -80,7 +90,7 @@ impl History {
         zone: &Name,
         read: impl FnOnce(&ReadTransaction, &[u8]) -> Result<T, DatabaseError>,
     ) -> Result<T, HistoryError> {
-        let database = locked(&self.0).clone();
+        let database = locked(&self.database).clone();
         let database = database.ok_or(HistoryError::NoState)?;
         let key = key_of(zone);
         database
@@ -115,11 +125,35 @@ impl History {
         })
     }
 
-    /// Whether another version had this serial before: the history began anew at it, so that others may have either.
+    /// Whether another version may have had this serial before, so that others may have either: the zone went back since then, or it is
+    /// another zone of the name.
     pub fn is_ambiguous(&self, zone: &Name, serial: Serial) -> bool {
+        if self.serials.may_have_another(zone, serial) {
+            return true;
+        }
+        // Where an older build went back: it kept no more than that.
         let began = self.read(zone, |from, key| Ok(tail(from, key)?.map(|tail| tail.began)));
         let began = began.ok().flatten();
         began.is_some_and(|began| began.reason == BeganReason::Back && began.serial == serial)
+    }
+
+    /// The differences that lead a secondary from the version with the serial `from` to the one with the serial `to`, in order. `None` as
+    /// [`since`](Self::since) says, and where it may have another version under its serial (RFC 1995 section 4 has the whole zone sent then).
+    ///
+    /// # Errors
+    /// What is kept of the zone cannot be read.
+    pub fn for_secondary(
+        &self,
+        zone: &Name,
+        from: Serial,
+        to: Serial,
+    ) -> Result<Option<Vec<Difference>>, HistoryError> {
+        if self.is_ambiguous(zone, from) || self.serials.may_have_another(zone, to) {
+            return Ok(None);
+        }
+        let found = self.between(zone, from, Some(to))?;
+        // It may have gone back meanwhile, and what was read is after that.
+        Ok(found.filter(|_| !self.serials.may_have_another(zone, from)))
     }
 
     /// The differences that lead from the version with this serial to the last one that is kept, in order; none if it is that. `None`

@@ -21,6 +21,7 @@
 //! | `releases` | zone | which version all secondaries may have ([`crate::publish::state::tables::releases`]) |
 //! | `rejected` | zone | which contents of its file a rollback rejected ([`crate::publish::state::tables::rejected`]) |
 //! | `removed` | zone | until when what is kept of a zone that left the configuration stays ([`crate::publish::state::tables::removed`]) |
+//! | `serials`, `former-serials` | zone | which serials it had before it went back, or was forgotten ([`crate::publish::state::tables::serials`]) |
 //! | `anew` | zone | what was kept of it was forgotten, and a catalog may have to say so ([`crate::publish::state::tables::anew`]) |
 //! | `lost` | zone | what was kept of it was damaged ([`crate::publish::state::tables::lost`]) |
 //! | `about` | `format` | 5 |
@@ -34,7 +35,9 @@ pub(in crate::publish) mod format4;
 pub(in crate::publish) mod history;
 pub(in crate::publish) mod peek;
 pub(in crate::publish) mod reading;
+pub(in crate::publish) mod shared;
 pub(in crate::publish) mod writing;
+pub(in crate::publish) mod zone_serials;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -57,7 +60,9 @@ use crate::publish::state::store::reading::{
     Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, pieces, steps_from,
     tail, value,
 };
+use crate::publish::state::store::shared::StoreShared;
 use crate::publish::state::store::writing::Writing;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::tables::lost::{Losses, mark_all};
 use crate::publish::state::tables::releases::KeptRelease;
 use crate::publish::state::version::header::Header;
@@ -79,7 +84,7 @@ pub(in crate::publish) struct Store {
     /// `None` where there is no lock file and none can be made.
     lock: Mutex<Option<Lock>>,
     opened: Mutex<Opened>,
-    bounds: Arc<Mutex<HistoryBounds>>,
+    shared: StoreShared,
     /// What was found to be damaged when it was opened.
     damaged: Mutex<Vec<Damaged>>,
     /// Whether a whole database is lost.
@@ -109,23 +114,17 @@ struct Opened {
 
 impl Store {
     /// Makes the directory if need be, locks it, opens the database, and takes over what older builds left.
-    pub(in crate::publish) fn open(
-        directory: &Path,
-        bounds: Arc<Mutex<HistoryBounds>>,
-    ) -> Result<Self, StoreError> {
+    pub(in crate::publish) fn open(directory: &Path, shared: StoreShared) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable { path: directory.to_path_buf(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
-        let store = Self::new(directory, bounds, Some(Lock::take(directory)?));
+        let store = Self::new(directory, shared, Some(Lock::take(directory)?));
         store.open_database().map_err(|error| unusable(error.into_io()))?;
         Ok(store)
     }
 
     /// A directory that cannot be written, to read what is there. Fails only if another process uses it.
-    pub(in crate::publish) fn read_only(
-        directory: &Path,
-        bounds: Arc<Mutex<HistoryBounds>>,
-    ) -> Result<Self, StoreError> {
-        let store = Self::new(directory, bounds, Lock::take_to_read(directory)?);
+    pub(in crate::publish) fn read_only(directory: &Path, shared: StoreShared) -> Result<Self, StoreError> {
+        let store = Self::new(directory, shared, Lock::take_to_read(directory)?);
         let (database, unread) = match read_only(directory) {
             Ok(database) => (database, None),
             Err(error) => (None, Some(error.to_string())),
@@ -138,12 +137,12 @@ impl Store {
         Ok(store)
     }
 
-    fn new(directory: &Path, bounds: Arc<Mutex<HistoryBounds>>, lock: Option<Lock>) -> Self {
+    fn new(directory: &Path, shared: StoreShared, lock: Option<Lock>) -> Self {
         Self {
             directory: directory.to_path_buf(),
             lock: Mutex::new(lock),
             opened: Mutex::default(),
-            bounds,
+            shared,
             damaged: Mutex::default(),
             losses: Losses::default(),
             releases: Mutex::default(),
@@ -347,7 +346,12 @@ impl Store {
 
     /// How much history a zone may have.
     pub(in crate::publish) fn bounds(&self) -> HistoryBounds {
-        *locked(&self.bounds)
+        *locked(&self.shared.bounds)
+    }
+
+    /// Which serials zones had before.
+    pub(in crate::publish) fn serials(&self) -> &ZoneSerials {
+        &self.shared.serials
     }
 
     /// Writes in one transaction.
@@ -358,8 +362,8 @@ impl Store {
         let bounds = self.bounds();
         let database = self.open_to_write()?;
         let of = database.given_up();
-        let notes_anew = self.notes_anew.load(Ordering::Relaxed);
-        let outcome = database.write(|to| write(&mut Writing::open(to, bounds)?.noting_anew(notes_anew)));
+        let told = (self.notes_anew.load(Ordering::Relaxed), self.serials());
+        let outcome = database.write(|to| write(&mut Writing::open(to, bounds)?.telling(told)));
         match outcome {
             Err(DatabaseError::Damaged(why)) => {
                 self.lose(DatabaseError::Damaged(why.clone()), of);

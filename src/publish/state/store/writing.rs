@@ -3,15 +3,20 @@
 //! Changes that were made ready flow in. Every function leaves the tables of a zone in step with each other: what a crash finds is
 //! what was there before the transaction or after it.
 
+use std::sync::Arc;
+
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
-use crate::publish::state::database::fields::key_of;
+use crate::publish::state::database::fields::{key_of, zone_of};
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::tables::anew::{self, ANEW, Successor};
 use crate::publish::state::tables::lost::{LOST, VALUE};
 use crate::publish::state::tables::rejected::REJECTED;
+use crate::publish::state::tables::serial_runs::SerialRuns;
+use crate::publish::state::tables::serials::{self, FORMER, SERIALS, SerialTable};
 use crate::publish::state::version::record::RecordWriter;
 use crate::publish::state::version::step::{self, Written};
 use crate::publish::state::version::step_source::{self, SOURCES, SourcesTable};
@@ -38,6 +43,8 @@ pub(in crate::publish) struct Ready {
     pub(in crate::publish) record: RecordWriter,
     /// Its link: one of an older version, if steps were appended since.
     pub(in crate::publish) chain: Digest,
+    /// The serials that the zone had before, if that is known of it.
+    pub(in crate::publish) serials: Option<Arc<SerialRuns>>,
 }
 
 /// The tables of a transaction.
@@ -50,9 +57,13 @@ pub(in crate::publish) struct Writing<'t> {
     lost: Table<'t, &'static [u8], &'static [u8]>,
     sources: SourcesTable<'t>,
     rejected: Table<'t, &'static [u8], &'static [u8]>,
+    serials: SerialTable<'t>,
+    former_serials: SerialTable<'t>,
     bounds: HistoryBounds,
     /// Whether zones that are forgotten are noted for the catalogs that are made here.
     notes_anew: bool,
+    /// Learns which serials zones had before.
+    told: ZoneSerials,
 }
 
 type DatabaseResult<T> = Result<T, DatabaseError>;
@@ -71,8 +82,11 @@ impl<'t> Writing<'t> {
             lost: transaction.open_table(LOST).map_err(DatabaseError::of)?,
             sources: transaction.open_table(SOURCES).map_err(DatabaseError::of)?,
             rejected: transaction.open_table(REJECTED).map_err(DatabaseError::of)?,
+            serials: transaction.open_table(SERIALS).map_err(DatabaseError::of)?,
+            former_serials: transaction.open_table(FORMER).map_err(DatabaseError::of)?,
             bounds,
             notes_anew: false,
+            told: ZoneSerials::default(),
         })
     }
 
@@ -85,6 +99,7 @@ impl<'t> Writing<'t> {
     pub(in crate::publish) fn keep(&mut self, ready: &Ready) -> DatabaseResult<()> {
         let key = &ready.key;
         let mut tail = self.tail(key)?;
+        self.keep_serials(ready, tail)?;
         for change in &ready.changes {
             tail = Some(match (change, tail) {
                 (StepChange::Step(step), Some(tail)) => self.add(key, tail, step)?,
@@ -122,9 +137,10 @@ impl<'t> Writing<'t> {
         self.cut(key, tail.next - 1, step.before, step.step.from)
     }
 
-    /// The same, and zones that are forgotten are noted for the catalogs that are made here, or not.
-    pub(in crate::publish) fn noting_anew(self, notes_anew: bool) -> Self {
-        Self { notes_anew, ..self }
+    /// The same, and zones that are forgotten are noted for the catalogs that are made here, or not; what is found of the serials that zones
+    /// had before is told.
+    pub(in crate::publish) fn telling(self, (notes_anew, told): (bool, &ZoneSerials)) -> Self {
+        Self { notes_anew, told: told.clone(), ..self }
     }
 
     /// The transaction, for tables that are not among these.
@@ -151,7 +167,62 @@ impl<'t> Writing<'t> {
 
     fn forget(&mut self, key: &[u8]) -> DatabaseResult<bool> {
         self.rejected.remove(key).map_err(DatabaseError::of)?;
+        self.leave_serials(key)?;
         self.remove_versions(key)
+    }
+
+    /// Keeps which serials a zone had before these versions, which follow the one where its steps end: durable with them, and told before that.
+    fn keep_serials(&mut self, ready: &Ready, tail: Option<Tail>) -> DatabaseResult<()> {
+        let key = ready.key.as_slice();
+        let kept = serials::read(&self.serials, key)?;
+        let mut all = kept.clone().unwrap_or_default();
+        if tail.is_none()
+            && let Some(former) = serials::take_former(&mut self.former_serials, key)?
+        {
+            all.merge(&former);
+        }
+        let mut last = tail.map(|tail| tail.serial);
+        for change in &ready.changes {
+            let serial = match change {
+                StepChange::Begin { serial, .. } => *serial,
+                StepChange::Step(step) => step.step.to,
+                StepChange::Link(_) => continue,
+            };
+            if let Some(left) = last.filter(|last| !serial.is_after(*last)) {
+                all.end(left);
+                all.begin(serial);
+            } else if last.is_none() {
+                all.begin(serial);
+            }
+            last = Some(serial);
+        }
+        if let Some(told) = &ready.serials {
+            all.merge(told);
+        }
+        if all.is_empty() {
+            return Ok(());
+        }
+        self.told.learn(ready.record.zone.origin(), all.clone());
+        if kept.as_ref() == Some(&all) { Ok(()) } else { serials::write(&mut self.serials, key, &all) }
+    }
+
+    /// The serials of a zone that is forgotten are those of a former one for the next zone of its name.
+    fn leave_serials(&mut self, key: &[u8]) -> DatabaseResult<()> {
+        let kept = serials::read(&self.serials, key)?;
+        self.serials.remove(key).map_err(DatabaseError::of)?;
+        let tail = self.tail(key)?;
+        if kept.is_none() && tail.is_none() {
+            return Ok(());
+        }
+        let mut all = kept.unwrap_or_default();
+        if let Some(tail) = tail {
+            all.end(tail.serial);
+        }
+        // What is known of versions that are not kept.
+        if let Some(told) = zone_of(key).and_then(|zone| self.told.of(&zone)) {
+            all.merge(&told);
+        }
+        serials::write_former(&mut self.former_serials, key, &all)
     }
 
     fn remove_versions(&mut self, key: &[u8]) -> DatabaseResult<bool> {

@@ -6,11 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTableMetadata, Table, WriteTransaction};
 
 use crate::clock::unix_now;
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::database::fields::Fields;
 use crate::publish::state::database::zone_table::{self, ZoneTable};
 use crate::wire::Name;
 
@@ -48,24 +47,11 @@ pub(in crate::publish) fn note(
     key: &[u8],
 ) -> Result<(), DatabaseError> {
     if table.len().map_err(DatabaseError::of)? >= MOST {
-        drop_older_half(table)?;
+        zone_table::drop_older_half(table)?;
     }
-    // When: the eight octets tell which are older.
+    // Since when: the eight octets tell which are older.
     let now = unix_now().to_be_bytes();
     table.insert(key, now.as_slice()).map(drop).map_err(DatabaseError::of)
-}
-
-fn drop_older_half(table: &mut Table<'_, &'static [u8], &'static [u8]>) -> Result<(), DatabaseError> {
-    let mut all = Vec::new();
-    for entry in table.iter().map_err(DatabaseError::of)? {
-        let (key, value) = entry.map_err(DatabaseError::of)?;
-        all.push((Fields(value.value()).u64(), key.value().to_vec()));
-    }
-    all.sort_unstable();
-    for (_, key) in all.iter().take(all.len() / 2) {
-        table.remove(key.as_slice()).map_err(DatabaseError::of)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,4 +6,6 @@ pub(in crate::publish) mod members;
 pub(in crate::publish) mod rejected;
 pub(in crate::publish) mod releases;
 pub(in crate::publish) mod removed;
+pub(in crate::publish) mod serial_runs;
+pub(in crate::publish) mod serials;
 pub(in crate::publish) mod timers;

@@ -38,6 +38,17 @@ impl Header {
         Self { standing, provenance, accepted_at, chain: chain.finalize().into() }
     }
 
+    /// Its serial, and how many seconds ago it was accepted.
+    pub(in crate::publish) fn serial_and_age(&self) -> (Serial, u64) {
+        (self.standing.serial, self.accepted_at.elapsed().map_or(0, |age| age.as_secs()))
+    }
+
+    /// Whether it is known to be of a version with the same content, the serial among it.
+    pub(in crate::publish) fn has_content_of(&self, other: &Self) -> bool {
+        let (one, other) = (&self.standing, &other.standing);
+        one.serial == other.serial && one.digest.is_some() && one.digest == other.digest
+    }
+
     /// What led to the version: its source gave it with the serial that it has, unless differences followed or the serial was raised here.
     pub(in crate::publish) fn origin(&self) -> StepOrigin {
         let is_file = matches!(self.provenance, Provenance::File { .. });

@@ -143,6 +143,7 @@ impl StateWriter {
     /// Forgets a zone soon: what is kept of it, and what waits. Many may go at once.
     pub(in crate::publish) fn forget_soon(&self, zone: &Name, successor: Successor) {
         let mut work = self.shared.lock();
+        self.store().serials().begin_to_forget(zone);
         work.waiting.remove(zone);
         work.urgent.retain(|(urgent, reply)| urgent.zone() != Some(zone) || !reply.is_given_up());
         let known = work.forgotten.entry(zone.clone()).or_insert(successor);
@@ -325,10 +326,9 @@ impl WriterShared {
             let removed = self.store.write(|it| zones.iter().try_for_each(|zone| it.forget_for(zone)));
             removed.map_err(DatabaseError::into_io)
         };
-        if let Err(error) = self.guarded(remove) {
-            let error = error.to_string();
-            self.lock().remaining.extend(zones.keys().map(|zone| (zone.clone(), error.clone())));
-        }
+        let Err(error) = self.guarded(remove) else { return self.store.serials().forgot(zones.keys()) };
+        let error = error.to_string();
+        self.lock().remaining.extend(zones.keys().map(|zone| (zone.clone(), error.clone())));
     }
 
     /// What cannot be kept is out of date soon: it comes again with the next look of the zone.

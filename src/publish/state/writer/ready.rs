@@ -9,6 +9,7 @@ use crate::publish::state::database::DatabaseError;
 use crate::publish::state::database::fields::key_of;
 use crate::publish::state::store::Store;
 use crate::publish::state::store::writing::{Ready, StepChange};
+use crate::publish::state::tables::serial_runs::SerialRuns;
 use crate::publish::state::version::header::Header;
 use crate::publish::state::version::record::{RecordWriter, Seen};
 use crate::publish::state::version::step::{self, Step, StepOrigin, Written};
@@ -30,6 +31,8 @@ pub(in crate::publish) struct Version {
     pub(in crate::publish) before: Option<(Digest, Arc<Zone>)>,
     /// The files that gave it, if they are known.
     pub(in crate::publish) seen: Option<Arc<Seen>>,
+    /// The serials that the zone had before, if a run of them has ended.
+    pub(in crate::publish) serials: Option<Arc<SerialRuns>>,
 }
 
 /// The version before the next one.
@@ -62,7 +65,8 @@ pub(in crate::publish) fn ready(store: &Store, versions: &[Version]) -> Result<O
     }
     let (header, seen, zone) = (newest.header.clone(), newest.seen.clone(), newest.zone.clone());
     let record = RecordWriter { header, seen, zone };
-    Ok(Some(Ready { key: key_of(origin), changes, record, chain: newest.header.chain }))
+    let serials = newest.serials.clone();
+    Ok(Some(Ready { key: key_of(origin), changes, record, chain: newest.header.chain, serials }))
 }
 
 /// What leads from the last version to this one.

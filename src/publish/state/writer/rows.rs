@@ -14,6 +14,7 @@ use crate::publish::state::tables::members::{self, KeptMember};
 use crate::publish::state::tables::rejected;
 use crate::publish::state::tables::releases::{self, KeptRelease, KeptReleases};
 use crate::publish::state::tables::removed;
+use crate::publish::state::tables::serials;
 use crate::publish::state::tables::timers::{self, ZoneTimers};
 use crate::telemetry::locked;
 use crate::wire::Name;
@@ -79,6 +80,7 @@ impl Store {
             releases::write(writing.transaction(), &[(zone.clone(), None)])
         })?;
         locked(&self.releases).remove(zone);
+        self.serials().forgot([zone]);
         Ok(())
     }
 
@@ -91,6 +93,14 @@ impl Store {
     /// The zones that left the configuration, and until when their data is kept.
     pub(in crate::publish) fn removed(&self) -> Result<BTreeMap<Name, u64>, DatabaseError> {
         self.open_one()?.read(removed::read_all)
+    }
+
+    /// Learns which serials zones had before, of those of which something is kept.
+    pub(in crate::publish) fn read_serials(&self) -> Result<(), DatabaseError> {
+        let kept = self.open_one().and_then(|database| database.read(serials::read_all));
+        self.serials().set_read(kept.is_ok());
+        kept?.into_iter().for_each(|(zone, runs)| self.serials().learn(&zone, runs));
+        Ok(())
     }
 
     /// The zones of which everything was forgotten, as far as catalogs that are made here have not said so; more are noted from now on.

@@ -11,8 +11,12 @@ use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::files::holds::Holds;
 use crate::publish::state::opener::StateOpener;
 use crate::publish::state::store::history::History;
+use crate::publish::state::store::zone_serials::ZoneSerials;
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::releases::{KeptReleases, MissingReleases};
 use crate::publish::state::tables::timers::ZoneTimers;
+use crate::publish::state::writer::rows::ZoneRows;
+use crate::publish::work::kept::forgotten::ForgottenZones;
 use crate::publish::work::kept::kept_state::{KeptState, ToldState};
 use crate::publish::work::kept::member_list::Members;
 use crate::publish::work::kept::removed_list::RemovedZones;
@@ -27,6 +31,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) told: ToldState,
     /// What was kept of the steps of zones.
     pub(in crate::publish) history: History,
+    /// Which serials they had before.
+    pub(in crate::publish) serials: ZoneSerials,
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(in crate::publish) unkept: BTreeSet<Name>,
     /// Zones that were being checked when the database was lost; they are kept anew after that.
@@ -39,22 +45,27 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) removed: RemovedZones,
     /// The number of the look at all zones that takes in what the directory holds, until its end: that was not known at the start.
     pub(in crate::publish) taken_in_by: Option<u64>,
+    /// The zones of which everything was forgotten, so that what has their names next is another zone.
+    pub(in crate::publish) forgotten: ForgottenZones,
 }
 
 impl Keeping {
     /// In this directory.
     pub(in crate::publish) fn new(state: StateDirectory, opener: StateOpener) -> Self {
+        let serials = opener.serials();
         Self {
             state: Arc::new(state),
             opener,
             told: ToldState::new(None),
-            history: History::default(),
+            history: History::new(serials.clone()),
+            serials,
             unkept: BTreeSet::new(),
             after_check: BTreeSet::new(),
             holds: Arc::default(),
             members: Members::default(),
             removed: RemovedZones::default(),
             taken_in_by: None,
+            forgotten: ForgottenZones::default(),
         }
     }
 
@@ -137,13 +148,25 @@ impl Keeping {
         Some(SourceFault::StateUnwritable { path, error })
     }
 
-    /// Forgets what the state directory has of a zone.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+    /// Forgets what the state directory has of a zone. What has its name next is another one.
+    pub(in crate::publish) fn forget(&mut self, zone: &Name) -> io::Result<()> {
         match &*self.state {
-            StateDirectory::None => Ok(()),
-            StateDirectory::Kept(writer) => writer.forget(zone),
-            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
+            StateDirectory::None => {}
+            StateDirectory::Kept(writer) => writer.forget(zone)?,
+            StateDirectory::Unwritable { error, .. } => return Err(error.to_io()),
         }
+        self.forgotten.add(zone.clone());
+        Ok(())
+    }
+
+    /// Forgets what is kept of a zone that is not in service, and which version of it all secondaries might have. What has its name next is
+    /// another one.
+    pub(in crate::publish) fn forget_soon(&mut self, zone: &Name) {
+        if let Some(writer) = self.state.writer() {
+            writer.forget_soon(zone, Successor::Another);
+            writer.keep_rows_soon(ZoneRows::Releases(vec![(zone.clone(), None)]));
+        }
+        self.forgotten.add(zone.clone());
     }
 
     /// Learns from the state directory which zones left the configuration.
@@ -156,6 +179,14 @@ impl Keeping {
         }
     }
 
+    /// Learns from the state directory which serials zones had before.
+    pub(in crate::publish) fn read_serials(&self) {
+        let Some(store) = self.state.store().filter(|store| store.database().is_some()) else { return };
+        if let Err(error) = store.read_serials() {
+            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences until a restart");
+        }
+    }
+
     /// A zone left the configuration, and something may be kept of it.
     pub(in crate::publish) fn keep_aside(&mut self, zone: &Name) {
         if !matches!(*self.state, StateDirectory::None) {
@@ -165,7 +196,8 @@ impl Keeping {
 
     /// An entry for a zone that was not known. One that left the configuration before begins with what is kept of it.
     pub(in crate::publish) fn new_entry(&mut self, zone: &Name) -> Entry {
-        let stored = self.removed.take(zone);
-        Entry { stored, ..Entry::default() }
+        let mut entry = Entry { stored: self.removed.take(zone), ..Entry::default() };
+        entry.identity.is_another = self.forgotten.take(zone);
+        entry
     }
 }

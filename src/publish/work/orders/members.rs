@@ -23,6 +23,8 @@ pub struct MemberChanges {
     pub set: Vec<(Name, KeptMember)>,
     /// Members that begin anew: what is served and kept of them is of no use.
     pub reset: Vec<(Name, KeptMember)>,
+    /// Members that zone files hold: members no more, and served on.
+    pub to_files: Vec<Name>,
     /// Zones that are members no more, and until when what is kept of each stays, in seconds since 1970.
     pub removed: Vec<(Name, u64)>,
 }
@@ -43,7 +45,12 @@ impl Core {
         let mut kept = Vec::new();
         let mut gone = Vec::new();
         let mut anew = BTreeSet::new();
-        let MemberChanges { set, reset, removed } = changes;
+        let MemberChanges { set, reset, to_files, removed } = changes;
+        for name in &to_files {
+            // What is kept of it is that of the file, also over a restart.
+            kept.extend(self.keeping.members.all.remove(name).map(|_| (name.clone(), None)));
+        }
+        self.leave_to_files(&to_files);
         for (name, until) in removed {
             let stays = self.stays_without_catalog(&name);
             let members = &mut self.keeping.members;
@@ -60,8 +67,7 @@ impl Core {
             gone.push(name);
         }
         for (name, member) in reset {
-            self.keeping.forget_member(&name);
-            self.keeping.forget_release(&name);
+            self.keeping.forget_soon(&name);
             anew.insert(name.clone());
             kept.push((name.clone(), Some(member.clone())));
             self.keeping.members.all.insert(name.clone(), member);
@@ -71,8 +77,7 @@ impl Core {
         for (name, member) in set {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
             if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
-                self.keeping.forget_member(&name);
-                self.keeping.forget_release(&name);
+                self.keeping.forget_soon(&name);
                 anew.insert(name.clone());
             }
             kept.push((name, Some(member)));
@@ -97,13 +102,34 @@ impl Core {
 
     /// Brings a member into service, as far as something is kept of it. `stored`: whether that may be.
     fn check_member(&mut self, name: Name, stored: bool) {
+        let entry = self.keeping.new_entry(&name);
         if let Some(entry) = self.zones.get_mut(&name) {
-            entry.is_member = true;
+            let was_member = std::mem::replace(&mut entry.is_member, true);
+            if !was_member && entry.away.take().is_some() {
+                // Its file is not missed any more.
+                self.push(&name, false);
+            }
             return;
         }
-        self.keeping.removed.take(&name);
-        self.zones.insert(name.clone(), Entry { is_member: true, stored, ..Entry::default() });
+        self.zones.insert(name.clone(), Entry { is_member: true, stored, ..entry });
         self.push(&name, false);
+    }
+
+    /// Zone files hold these members, and may be away just now.
+    fn leave_to_files(&mut self, names: &[Name]) {
+        if names.is_empty() {
+            return;
+        }
+        for name in names {
+            if let Some(entry) = self.zones.get_mut(name) {
+                entry.is_member = false;
+                self.push(name, false);
+            }
+        }
+        self.publication.flush();
+        // What comes from a file does not expire.
+        let from_files: Vec<_> = names.iter().map(|name| (name.clone(), Expiry::Current)).collect();
+        self.set_expiry(&from_files);
     }
 
     /// Whether a zone that no catalog lists any more is here by another way, too: the configuration names it, or a file has it.
@@ -160,8 +186,7 @@ impl Core {
         for name in old {
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
-                self.keeping.forget_member(&name);
-                self.keeping.forget_release(&name);
+                self.keeping.forget_soon(&name);
             }
             kept.push((name, None));
         }

@@ -1,5 +1,6 @@
 //! When the sources are looked at, and what was found.
 
+pub(in crate::publish) mod away;
 pub(in crate::publish) mod included;
 pub(in crate::publish) mod notifications;
 pub(in crate::publish) mod results;

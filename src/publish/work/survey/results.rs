@@ -151,11 +151,15 @@ impl Core {
             absence.is_some() && (absence != current.absence() || !current.is_checked);
         let left =
             std::mem::take(&mut current.includes_in).filter(|it| entry.includes_in.as_ref() != Some(it));
+        let answer = effects.answer.take();
+        // What is wrong with the file of a member, of which nothing is served, is not forgotten with a version of its primaries.
+        let judges_file =
+            entry.is_member && entry.found.is_some() && answer.as_ref().is_some_and(Answer::is_taken);
+        entry.read &= !judges_file;
         *current = entry;
         self.publication.delegations.checked(&name);
         current.check_ended(self.looks.round.as_mut());
         self.has_left(left);
-        let answer = effects.answer.take();
         self.take_effects(&name, effects);
         self.keep_after_check(&name);
         if answer.is_some() {
@@ -169,6 +173,9 @@ impl Core {
         self.carry_out_orders(&name);
         if again && !self.push(&name, finds_again) {
             self.release(&name);
+        }
+        if judges_file && !again {
+            self.push(&name, false);
         }
         answer
     }
@@ -308,10 +315,17 @@ impl Core {
 
     /// A source has the file of a zone.
     fn find_zone(&mut self, name: Name, found: Found) {
-        let removed = &mut self.keeping.removed;
-        let entry = self.zones.entry(name);
-        let entry = entry.or_insert_with_key(|name| Entry { stored: removed.take(name), ..Entry::default() });
-        entry.find(found, |key| self.sources.rank(key));
+        if let Some(entry) = self.zones.get_mut(&name) {
+            let before = entry.file();
+            entry.find(found, |key| self.sources.rank(key));
+            if entry.file() != before {
+                // A check of one that has not changed says nothing new.
+                self.reporting.note(&name);
+            }
+            return;
+        }
+        let entry = self.keeping.new_entry(&name);
+        self.zones.insert(name, Entry { found: Some(found), ..entry });
     }
 
     /// Of a source that does not answer those zones are known that the configuration names one by one, and where their files are: names

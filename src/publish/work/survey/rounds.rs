@@ -76,8 +76,8 @@ impl Core {
         for name in self.configured.settings.transferred.iter().chain(&self.configured.settings.databases) {
             if !self.zones.contains_key(name) {
                 let is_catalog = self.configured.settings.catalogs.contains(name);
-                let stored = self.keeping.removed.take(name);
-                self.zones.insert(name.clone(), Entry { is_catalog, stored, ..Entry::default() });
+                let entry = self.keeping.new_entry(name);
+                self.zones.insert(name.clone(), Entry { is_catalog, ..entry });
             }
         }
         self.context = None;
@@ -85,7 +85,15 @@ impl Core {
 
     /// A source is no longer.
     pub(in crate::publish) fn forget_source(&mut self, key: &SourceKey) {
+        let names = self.sources.zones_of(key);
         self.note_zones(key, Vec::new());
+        if matches!(key, SourceKey::Mounted(..)) {
+            for name in &names {
+                if let Some(away) = self.zones.get_mut(name).and_then(|entry| entry.away.as_mut()) {
+                    away.is_unmounted = true;
+                }
+            }
+        }
         let (names, _) = self.board.queue.drain(key);
         self.set_idle(names);
         // Once it is there again, it is a new one.
@@ -151,6 +159,7 @@ impl Core {
         self.publication.flush();
         self.publish_absences();
         self.watch_includes();
+        self.note_files_away();
         if !self.reporting.settled {
             self.settle(round.start);
         }

@@ -25,6 +25,8 @@ struct Surveyed {
     unread: Vec<(PathBuf, String)>,
     unseen: Unseen,
     partial: bool,
+    /// The file system that the directory is on.
+    device: Option<u64>,
     /// How much CPU time it took.
     took: Duration,
 }
@@ -59,6 +61,8 @@ pub(in crate::publish) struct Sources {
     last_survey: BTreeMap<SourceKey, u64>,
     /// Those that do not answer: when to look at them again, and the pause before that.
     stalled: BTreeMap<SourceKey, (Instant, Duration)>,
+    /// The file system that each configured directory was on when it was last seen with zones in it.
+    devices: BTreeMap<SourceKey, u64>,
     /// Where their files are.
     pub(in crate::publish) directories: Directories,
     /// Which paths lead to another file system.
@@ -119,6 +123,7 @@ impl Sources {
             self.list.iter().map(|source| source.key.clone()).filter(|key| !keys.contains(key)).collect();
         for key in &gone {
             self.surveyed.remove(key);
+            self.devices.remove(key);
             self.last_survey.remove(key);
             self.stalled.remove(key);
         }
@@ -183,6 +188,8 @@ impl Sources {
     /// A zone was found between two surveys.
     pub(in crate::publish) fn add_zone(&mut self, key: &SourceKey, zone: &Name) {
         self.zones.entry(key.clone()).or_default().insert(zone.clone());
+        let device = self.surveyed.get(key).and_then(|surveyed| surveyed.device);
+        self.devices.extend(device.map(|device| (key.clone(), device)));
     }
 
     /// Takes what a survey found, but for the zones.
@@ -193,8 +200,13 @@ impl Sources {
             unread: std::mem::take(&mut survey.unread),
             unseen: std::mem::take(&mut survey.unseen),
             partial: survey.partial,
+            device: survey.device,
             took: survey.took,
         };
+        if let Some(device) = survey.device.filter(|_| !survey.zones.is_empty() || !survey.mounted.is_empty())
+        {
+            self.devices.insert(survey.source.key.clone(), device);
+        }
         self.directories.set(&survey.source.key, std::mem::take(&mut survey.directories));
         self.surveyed.insert(survey.source.key.clone(), surveyed);
     }
@@ -250,6 +262,16 @@ impl Sources {
         let is_of_files = |key: &SourceKey| !matches!(key, SourceKey::Included(..));
         self.stalled.keys().any(is_of_files)
             || self.list.iter().any(|source| self.surveyed.get(&source.key).is_none_or(is_partial))
+    }
+
+    /// Whether no zone is found in a configured directory, and none ever was, or it was on another file system then: it may be the place of a
+    /// mount that is not there.
+    pub(in crate::publish) fn is_bare(&self, root: &Arc<Path>) -> bool {
+        let key = SourceKey::Directory(root.clone());
+        let mounted = self.mounted.get(&key).into_iter().flatten().map(|source| &source.key);
+        let has_zones = std::iter::once(&key).chain(mounted).any(|key| self.zones.contains_key(key));
+        let device = self.surveyed.get(&key).and_then(|surveyed| surveyed.device);
+        !has_zones && (device.is_none() || self.devices.get(&key).copied() != device)
     }
 
     /// The directories of which nothing is known.

@@ -22,6 +22,7 @@ use crate::publish::error::ApplyError;
 use crate::publish::fault::{Fault, one_line};
 use crate::publish::settings::Dnssec;
 use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::version::header::Header;
 use crate::publish::state::version::record::Seen;
 use crate::publish::state::version::step::{Step, StepOrigin, of_batches};
@@ -60,8 +61,8 @@ impl CheckRun<'_> {
         let (records, signed) = (zone.record_count(), is_signed(&zone));
         let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
         let step = Step { from, to, accepted_at, records, signed, origin };
-        let change =
-            Change { name, step, source, before, served, zone: zone.clone(), owners, seen: self.seen(entry) };
+        let (seen, serials) = (self.seen(entry), &self.context.serials);
+        let change = Change { name, step, source, before, served, zone: zone.clone(), owners, seen, serials };
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.
@@ -83,9 +84,11 @@ impl CheckRun<'_> {
             rejected.map_err(|source| ApplyError::NotDurable { zone: name, from, to, source })?;
         }
         let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));
+        let ends_run = self.note_serial(Some(&change.before), to);
         let kept = match &*self.context.state {
             StateDirectory::None => Ok(change.whole()),
-            StateDirectory::Kept(writer) => change.keep(writer, entry.durable),
+            // A serial that is far ahead is kept together with those before it.
+            StateDirectory::Kept(writer) => change.keep(writer, entry.durable && !ends_run),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let header = kept.map_err(|source| {
@@ -246,6 +249,7 @@ struct Change<'a> {
     owners: Owners,
     /// The files that it goes on from.
     seen: Option<Arc<Seen>>,
+    serials: &'a ZoneSerials,
 }
 
 impl Change<'_> {
@@ -270,11 +274,11 @@ impl Change<'_> {
         ApplyError::Refused { zone: self.name.clone(), from, to, refused }
     }
 
-    /// Makes the version durable: as a step behind what is durable, otherwise whole.
-    fn keep(&self, writer: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
+    /// Makes the version durable: as a step behind what is durable if it may be, otherwise whole.
+    fn keep(&self, writer: &StateWriter, is_appended: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
         let step = of_batches(self.before.chain, self.step, &deleted, &added);
-        let Some(mut step) = step.filter(|_| durable) else { return self.keep_whole(writer) };
+        let Some(mut step) = step.filter(|_| is_appended) else { return self.keep_whole(writer) };
         step.source.clone_from(&self.source);
         let fill = writer.fill(self.name, step.octets.len());
         if fill == Fill::Full {
@@ -312,6 +316,7 @@ impl Change<'_> {
             source: self.source.clone(),
             before,
             seen: self.seen.clone(),
+            serials: self.serials.of(self.name),
         }
     }
 

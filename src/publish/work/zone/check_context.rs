@@ -16,6 +16,7 @@ use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::files::holds::Holds;
+use crate::publish::state::store::zone_serials::ZoneSerials;
 use crate::publish::state::version::step_source::StepSource;
 use crate::publish::state::writer::ready::Version;
 use crate::publish::verify::Modes;
@@ -35,6 +36,8 @@ pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) state: Arc<StateDirectory>,
     /// The zones that an operator holds.
     pub(in crate::publish) holds: Arc<Holds>,
+    /// Which serials zones had before.
+    pub(in crate::publish) serials: ZoneSerials,
     pub(in crate::publish) published: Arc<Published>,
     /// Shows the large file that is being read.
     pub(in crate::publish) file_progress: Arc<FileProgress>,
@@ -131,6 +134,11 @@ pub(in crate::publish) enum Answer {
 }
 
 impl Answer {
+    /// Whether what a primary offered is served now.
+    pub(in crate::publish) fn is_taken(&self) -> bool {
+        matches!(self, Self::Whole(_, Ok(())) | Self::Differences(_, Ok(_)) | Self::Accepted(_, Ok(_)))
+    }
+
     /// Tells it; who made the offer may be gone.
     pub(in crate::publish) fn tell(self) {
         match self {

@@ -19,6 +19,7 @@ use crate::publish::source::scan::Found;
 use crate::publish::state::version::header::Header;
 use crate::publish::verify::Signatures;
 use crate::publish::work::queue::Size;
+use crate::publish::work::zone::file_away::FileAway;
 
 /// Octets of a zone file from which on the zone is large: reading and compiling it takes some 30 ms.
 pub(in crate::publish) const LARGE: u64 = 1 << 20;
@@ -67,14 +68,19 @@ pub(in crate::publish) enum Origin {
     Updates,
 }
 
-/// The number of an entry: no other one that this process makes has it, and a later one has a higher one.
+/// Which of the zones of its name an entry is of.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::publish) struct EntryNumber(u64);
+pub(in crate::publish) struct EntryIdentity {
+    /// No other entry that this process makes has it, and a later one has a higher one.
+    number: u64,
+    /// Whether another zone had the name before: everything that was kept of it was forgotten, for this one.
+    pub(in crate::publish) is_another: bool,
+}
 
-impl Default for EntryNumber {
+impl Default for EntryIdentity {
     fn default() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), is_another: false }
     }
 }
 
@@ -82,13 +88,15 @@ impl Default for EntryNumber {
 #[derive(Clone, Debug, Default)]
 pub(in crate::publish) struct Entry {
     /// Stays as long as the zone is known.
-    pub(in crate::publish) number: EntryNumber,
+    pub(in crate::publish) identity: EntryIdentity,
     /// The version in service, or in the state directory while none is in service yet.
     pub(in crate::publish) header: Option<Arc<Header>>,
     /// Its file, as of the last look.
     pub(in crate::publish) found: Option<Found>,
     /// Another file for the same zone, in another source.
     pub(in crate::publish) rival: Option<Box<Found>>,
+    /// The file that no source has and that is missed.
+    pub(in crate::publish) away: Option<Box<FileAway>>,
     /// What is wrong with where the file is: gone, two of them, a FIFO.
     pub(in crate::publish) misplaced: Option<Box<Fault>>,
     /// What was wrong with the last reading.
@@ -122,8 +130,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) durable: bool,
     /// Whether the state directory has something of this zone that was not looked into yet.
     pub(in crate::publish) stored: bool,
-    /// The serial that the state directory had of it when it was looked into.
-    pub(in crate::publish) kept_serial: Option<Serial>,
+    /// What the state directory had of it when it was looked into, and when that was accepted.
+    pub(in crate::publish) kept_version: Option<(Serial, SystemTime)>,
     /// How many checks in a row could not read what the state directory has of it.
     pub(in crate::publish) unread: u8,
     /// Whether what the state directory had of it is lost: damaged, or in a directory that cannot be read.
@@ -176,9 +184,11 @@ impl Entry {
     /// Begins with another entry; where its file is, and what the work on it is at, stays.
     pub(in crate::publish) fn begin_again(&mut self, with: Self) {
         let before = std::mem::take(self);
-        let Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, .. } = before;
-        *self = Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, ..with };
-        self.number = before.number;
+        let Self { found, rival, away, since, work, finds_again, awaited, is_checked, is_catalog, .. } =
+            before;
+        *self =
+            Self { found, rival, away, since, work, finds_again, awaited, is_checked, is_catalog, ..with };
+        self.identity = before.identity;
     }
 
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
@@ -202,7 +212,7 @@ impl Entry {
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();
         self.awaited = current.awaited;
-        (self.expiry, self.number) = (current.expiry, current.number);
+        (self.expiry, self.identity) = (current.expiry, current.identity);
         (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
         let place =
@@ -211,49 +221,11 @@ impl Entry {
             self.found = current.found.take();
         }
         self.rival = current.rival.take();
+        self.away.clone_from(&current.away);
         if current.work == WorkState::RunningAgain {
             self.read &= self.forced.is_none();
         }
         (self.work, self.finds_again, self.is_large) = (WorkState::Idle, false, false);
-    }
-
-    /// A source has its file.
-    pub(in crate::publish) fn find(&mut self, found: Found, rank: impl Fn(&SourceKey) -> (bool, usize)) {
-        let is_known = self.found.as_ref().is_none_or(|known| known.key == found.key);
-        if is_known {
-            self.found = Some(found);
-            return;
-        }
-        let Some(known) = self.found.take() else { return };
-        let (first, second) =
-            if rank(&known.key) <= rank(&found.key) { (known, found) } else { (found, known) };
-        (self.found, self.rival) = (Some(first), Some(Box::new(second)));
-    }
-
-    /// Whether this source is known to have this file of it.
-    pub(in crate::publish) fn is_found_at(&self, key: &SourceKey, path: &Path) -> bool {
-        let is_it = |found: &Found| found.key == *key && *found.path == *path;
-        self.found.as_ref().is_some_and(is_it) || self.rival.as_deref().is_some_and(is_it)
-    }
-
-    /// Takes the file of another source, if there is one, in the place of this one's; says whether it does.
-    pub(in crate::publish) fn prefer_rival(&mut self, key: &SourceKey) -> bool {
-        let (Some(found), Some(rival)) = (&mut self.found, &mut self.rival) else { return false };
-        let is_other = found.key == *key && rival.key != *key;
-        if is_other {
-            std::mem::swap(found, rival);
-        }
-        is_other
-    }
-
-    /// A source has no file of it.
-    pub(in crate::publish) fn lose(&mut self, key: &SourceKey) {
-        if self.rival.as_ref().is_some_and(|rival| rival.key == *key) {
-            self.rival = None;
-        }
-        if self.found.as_ref().is_some_and(|found| found.key == *key) {
-            self.found = self.rival.take().map(|rival| *rival);
-        }
     }
 
     /// The serial of the refused version that an operator may let pass.
@@ -341,6 +313,7 @@ impl Entry {
     /// The configured source of the version that stands.
     pub(in crate::publish) fn root(&self) -> Option<&Path> {
         let found = self.found.as_ref().map(|found| &*found.root);
+        let found = found.or_else(|| Some(&*self.away.as_ref()?.root));
         found.or_else(|| match &self.header.as_ref()?.provenance {
             Provenance::File { root, .. } => Some(&**root),
             Provenance::Transfer { .. } => None,
@@ -436,7 +409,7 @@ impl Entry {
             && self.state() == other.state()
             && self.serving == other.serving
             && self.durable == other.durable
-            && self.found.is_some() == other.found.is_some()
+            && self.file() == other.file()
             && self.refused_serial() == other.refused_serial()
             && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
     }
@@ -456,11 +429,12 @@ impl Entry {
             source_serial: of_file.and_then(|header| header.standing.other_source_serial()),
             records: standing.map_or(0, |header| header.standing.records),
             source: self.source(origin),
-            has_file: self.found.is_some(),
+            file: self.file(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
-            kept_serial: self.kept_serial,
-            number: self.number.0,
+            kept_version: self.kept_version,
+            number: self.identity.number,
+            is_another: self.identity.is_another,
             refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,

@@ -19,6 +19,7 @@ use crate::publish::state::version::step_source::StepSource;
 use crate::publish::state::writer::ready::Version;
 use crate::publish::work::zone::entry::{Entry, MOST_UNREAD};
 use crate::publish::work::zone::steps::CheckRun;
+use crate::wire::Serial;
 use crate::zone::Zone;
 
 /// Serials are raised by the seconds since 2020-01-01.
@@ -48,7 +49,7 @@ impl CheckRun<'_> {
                 entry.lost = false;
                 self.alarm_of_steps(found.damage, &found.header);
                 self.looked = found.value;
-                entry.kept_serial = Some(found.header.standing.serial);
+                entry.kept_version = Some((found.header.standing.serial, found.header.accepted_at));
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
                 let terms = self.terms();
@@ -160,7 +161,18 @@ impl CheckRun<'_> {
         before: Option<(Digest, Arc<Zone>)>,
     ) -> Version {
         let source = StepSource::of_whole(&header.provenance).filter(|_| origin == StepOrigin::Transfer);
-        Version { header, zone, origin, source, before, seen: self.seen(entry) }
+        let serials = self.context.serials.of(self.name);
+        Version { header, zone, origin, source, before, seen: self.seen(entry), serials }
+    }
+
+    /// Notes that a version with this serial is to replace the one before, if there is one; whether a run of serials ends with that.
+    pub(in crate::publish) fn note_serial(&self, before: Option<&Header>, next: Serial) -> bool {
+        let before = before.map(Header::serial_and_age);
+        let has_ended = self.context.serials.publish(self.name, before, next);
+        if let Some((left, _)) = before.filter(|(left, _)| has_ended && !next.is_after(*left)) {
+            tracing::warn!(zone = %self.name, serial = %next, %left, "the serial does not come after the one before: until it does, secondaries get the zone whole, no differences");
+        }
+        has_ended
     }
 
     /// Notes that these files gave the version that stands; says whether the state directory is to know them.

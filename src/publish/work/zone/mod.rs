@@ -4,6 +4,8 @@ pub(in crate::publish) mod apply;
 pub(in crate::publish) mod check;
 pub(in crate::publish) mod check_context;
 pub(in crate::publish) mod entry;
+pub(in crate::publish) mod file_away;
+pub(in crate::publish) mod file_place;
 pub(in crate::publish) mod include_watch;
 pub(in crate::publish) mod includes;
 pub(in crate::publish) mod kept;

@@ -74,12 +74,13 @@ impl CheckRun<'_> {
         if entry.header.is_none() {
             return false;
         }
-        if self.context.unseen.has(&entry.path()) {
+        let path = entry.away.as_ref().map_or_else(|| entry.path(), |away| away.path.clone());
+        if self.context.unseen.has(&path) {
             self.unseen(entry);
             return entry.header.is_some();
         }
         entry.misplaced =
-            Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf(), zone: self.name.clone() }));
+            Some(Box::new(Fault::Vanished { path: path.to_path_buf(), zone: self.name.clone() }));
         entry.verdict = None;
         entry.denied = None;
         entry.read = false;
@@ -403,6 +404,7 @@ impl CheckRun<'_> {
     /// that a crash could bring back, the zone would come again, and an empty POP that waits for a disk for each of many
     /// thousand zones is not announced for minutes.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        self.note_serial(entry.header.as_deref(), standing.serial);
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let origin = header.origin();

@@ -281,6 +281,11 @@ impl ZoneEntry {
         [refresh.due(), expires].into_iter().flatten().min()
     }
 
+    /// When what is served expires, once that is known.
+    pub(in crate::transfer::secondary) fn expires(&self) -> Option<Instant> {
+        self.refresh.as_ref()?.expires()
+    }
+
     /// Looks what has changed since it was last looked at, and says it in the log.
     pub(in crate::transfer::secondary) fn settle(&mut self, now: Now) -> Changed {
         let Some(refresh) = &self.refresh else { return Changed::default() };

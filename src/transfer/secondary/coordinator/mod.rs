@@ -22,7 +22,6 @@ use tracing::Instrument;
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::{KeptState, Report};
 use crate::telemetry::LogLimit;
-use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Comparison, DueComparison, Now, Order, Refresh, Saved};
 use crate::wire::{Name, Serial};
 
@@ -33,6 +32,7 @@ use crate::transfer::secondary::coordinator::entry::ZoneEntry;
 use crate::transfer::secondary::coordinator::follower::Follower;
 use crate::transfer::secondary::coordinator::late::LateState;
 use crate::transfer::secondary::coordinator::outward::Outward;
+use crate::transfer::secondary::expire_times::ExpireTimes;
 use crate::transfer::secondary::fetch::fetch_error::FetchError;
 use crate::transfer::secondary::fetch::install_gate::forget;
 use crate::transfer::secondary::fetch::memory::TransferMemory;
@@ -40,7 +40,7 @@ use crate::transfer::secondary::fetch::{Credentials, Fetch, Fetched, fetch};
 use crate::transfer::secondary::jobs::comparisons::Comparisons;
 use crate::transfer::secondary::jobs::pacer::Pacer;
 use crate::transfer::secondary::jobs::{Ask, Jobs, Next};
-use crate::transfer::secondary::net::ask::{AskError, AskOver, ask_soa};
+use crate::transfer::secondary::net::ask::{AskError, AskOver, ToldVersion, ask_soa};
 use crate::transfer::secondary::net::forwarder::Forwarder;
 use crate::transfer::secondary::net::idle::IdleConnections;
 use crate::transfer::secondary::report::{ZoneNews, ZoneReport};
@@ -68,7 +68,7 @@ pub(in crate::transfer::secondary) enum Event {
 /// What a task brings back.
 #[derive(Debug)]
 pub(in crate::transfer::secondary) enum Done {
-    Asked(Result<Soa, AskError>),
+    Asked(Result<ToldVersion, AskError>),
     Fetched(Fetched),
     Compared(Result<Comparison, FetchError>),
 }
@@ -120,6 +120,8 @@ pub(in crate::transfer::secondary) struct Coordinator {
     pub(in crate::transfer::secondary) follower: Option<Follower>,
     pub(in crate::transfer::secondary) outward: Outward,
     pub(in crate::transfer::secondary) forwarder: Forwarder,
+    /// For other servers that ask.
+    pub(in crate::transfer::secondary) expire_times: ExpireTimes,
     /// Of UPDATEs that are refused.
     pub(in crate::transfer::secondary) log: LogLimit,
     /// Of primaries that bring nothing.
@@ -141,7 +143,7 @@ impl Coordinator {
         settings: Arc<SecondarySettings>,
         sink: Arc<dyn Sink>,
         context: SecondaryContext,
-        awaited: Latest<AwaitedZones>,
+        (awaited, expire_times): (Latest<AwaitedZones>, ExpireTimes),
     ) -> Self {
         let SecondaryContext { saved, has_members, late, report, status } = context;
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
@@ -166,6 +168,7 @@ impl Coordinator {
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
+            expire_times,
             log: LogLimit::default(),
             failure_log: LogLimit::default(),
             clock: ClockWatch::new(now()),
@@ -343,6 +346,7 @@ impl Coordinator {
         let now = now();
         let Some(entry) = self.zones.get_mut(name) else { return };
         let changed = entry.settle(now);
+        self.expire_times.note(name, entry.expires());
         // Of a catalog that has not come not even the names of its zones are known: one failure is not enough.
         // Nor of a zone that its primary was not asked for, because that was silent for another one.
         let is_tried = match self.settings.catalogs.contains(name) || entry.is_paused {

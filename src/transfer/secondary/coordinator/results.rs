@@ -13,7 +13,7 @@ use crate::wire::{Name, Serial};
 use crate::transfer::secondary::coordinator::entry::ZoneEntry;
 use crate::transfer::secondary::coordinator::{About, Coordinator, Done, now};
 use crate::transfer::secondary::fetch::fetch_error::FetchError;
-use crate::transfer::secondary::fetch::{Fetch, Fetched};
+use crate::transfer::secondary::fetch::{Fetch, Fetched, Received};
 use crate::transfer::secondary::jobs::Ask;
 use crate::transfer::secondary::jobs::slots::PeerEnd;
 use crate::transfer::secondary::net::NetError;
@@ -41,8 +41,8 @@ impl Coordinator {
                 if let Some(entry) = self.zones.get_mut(&ask.zone) {
                     entry.is_paused = false;
                 }
-                let soa = match done {
-                    Some(Done::Asked(Ok(soa))) => Some(soa),
+                let told = match done {
+                    Some(Done::Asked(Ok(told))) => Some(told),
                     // It waits for its turn like any other query.
                     Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
                         return self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
@@ -53,16 +53,19 @@ impl Coordinator {
                     }
                     _ => None,
                 };
-                if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
-                    entry.note_told(Some(soa.serial), now());
+                if let (Some(told), Some(entry)) = (told, self.zones.get_mut(&ask.zone)) {
+                    entry.note_told(Some(told.soa.serial), now());
                 }
-                self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
+                self.step(&ask.zone, |refresh| {
+                    refresh.note_time_left(ask.primary, told.and_then(|told| told.left));
+                    refresh.answered(now(), ask.primary, told.map(|told| told.soa))
+                });
             }
             (Some(About::Fetch { fetch, begun }), done) => {
                 let thread = || Fetched {
                     end: Transferred::NotKept,
                     error: Some(FetchError::Thread),
-                    received: (0, 0),
+                    received: Received::default(),
                     is_diverged: false,
                 };
                 let fetched = match done {
@@ -113,7 +116,8 @@ impl Coordinator {
     }
 
     fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
-        let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
+        let Fetched { end, error, received, is_diverged } = fetched;
+        let Received { octets, records, left } = received;
         let zone = &fetch.zone;
         let is_gone = |entry: &ZoneEntry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
         if self.zones.get(zone).is_none_or(is_gone) {
@@ -153,7 +157,10 @@ impl Coordinator {
             }
         }
         if self.is_of_now(zone, fetch.generation) {
-            self.step(zone, |refresh| refresh.transferred(now(), end));
+            self.step(zone, |refresh| {
+                refresh.note_time_left(fetch.primary, left);
+                refresh.transferred(now(), end)
+            });
         }
     }
 
@@ -181,7 +188,7 @@ impl Coordinator {
         self.note_paused(fetch, true);
         let error = FetchError::Paused { address: fetch.address, left };
         let end = Transferred::NotBegun;
-        let fetched = Fetched { end, error: Some(error), received: (0, 0), is_diverged: false };
+        let fetched = Fetched { end, error: Some(error), received: Received::default(), is_diverged: false };
         self.fetched(fetch, Instant::now(), fetched);
     }
 

@@ -7,13 +7,15 @@ pub(in crate::transfer::secondary) mod memory;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
 use crate::clock::unix_now;
 use crate::publish::Force;
-use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
+use crate::transfer::message::{
+    Asked, Limits, Outcome, Progress, TimeLeft, TransferFault, TransferReader, refuses_edns,
+};
 use crate::transfer::refresh::{Comparison, Transferred};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
@@ -60,13 +62,21 @@ pub(in crate::transfer::secondary) struct Credentials {
     pub(in crate::transfer::secondary) tls: Option<TlsClient>,
 }
 
+/// What is known of what has come, also where the transfer breaks off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::transfer::secondary) struct Received {
+    pub(in crate::transfer::secondary) octets: u64,
+    pub(in crate::transfer::secondary) records: u64,
+    /// How long the version may be served, where the primary says it.
+    pub(in crate::transfer::secondary) left: Option<TimeLeft>,
+}
+
 /// What came of a transfer.
 #[derive(Debug)]
 pub(in crate::transfer::secondary) struct Fetched {
     pub(in crate::transfer::secondary) end: Transferred,
     pub(in crate::transfer::secondary) error: Option<FetchError>,
-    /// Octets and records that came.
-    pub(in crate::transfer::secondary) received: (u64, u64),
+    pub(in crate::transfer::secondary) received: Received,
     /// Whether the whole zone that came had the serial that was served, and other content.
     pub(in crate::transfer::secondary) is_diverged: bool,
 }
@@ -80,7 +90,7 @@ pub(in crate::transfer::secondary) async fn fetch(
 ) -> Fetched {
     let origin = Origin { primary: fetch.address, force: fetch.force };
     let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
-    let (mut received, mut installing) = ((0, 0), installing);
+    let (mut received, mut installing) = (Received::default(), installing);
     // An order says that somebody has looked: then a zone may grow as it likes. What is served says nothing of another zone.
     let served =
         sink.served(&fetch.zone).filter(|_| fetch.force < Force::Anew).map(|zone| zone.record_count());
@@ -115,7 +125,7 @@ pub(in crate::transfer::secondary) async fn compare(
 ) -> Result<Comparison, FetchError> {
     let mut installing = Installing::to_compare(sink, &fetch.zone, &fetch.gate);
     let limits = settings.limits.of_zone(sink.served(&fetch.zone).map(|zone| zone.record_count()));
-    let (mut received, mut memory) = ((0, 0), memory.begin_small(settings.memory));
+    let (mut received, mut memory) = (Received::default(), memory.begin_small(settings.memory));
     let bounds = (limits, &mut memory);
     let over = (settings, idle, pace_to_compare(settings));
     let receiving = receive(over, (fetch, credentials), bounds, (&mut received, &mut installing));
@@ -126,17 +136,44 @@ pub(in crate::transfer::secondary) async fn compare(
     installing.compare(outcome).await
 }
 
+/// Asks with an EXPIRE option (RFC 7314), and once more without one where the primary answers as one without EDNS.
 async fn receive(
+    over: (&SecondarySettings, &IdleConnections, Pace),
+    what: (&Fetch, &Credentials),
+    (limits, memory): (Limits, &mut TakenMemory),
+    (received, installing): (&mut Received, &mut Installing),
+) -> Result<Outcome, FetchError> {
+    let (fetch, _) = what;
+    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
+    let asked = || Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
+    let with_expire = asked();
+    let query = with_expire.query_with_expire(fetch.from);
+    let bounds = (limits, &mut *memory);
+    let outcome = exchange(over, what, (with_expire, query), bounds, (received, installing)).await;
+    let is_without_edns = match &outcome {
+        Ok(outcome) => refuses_edns(Ok(outcome)),
+        Err(FetchError::Fault(fault)) => refuses_edns(Err(fault)),
+        Err(_) => false,
+    };
+    if !is_without_edns {
+        return outcome;
+    }
+    *received = Received::default();
+    let plain = asked();
+    let query = plain.query(fetch.from);
+    exchange(over, what, (plain, query), (limits, memory), (received, installing)).await
+}
+
+async fn exchange(
     (settings, idle, pace): (&SecondarySettings, &IdleConnections, Pace),
     (fetch, credentials): (&Fetch, &Credentials),
+    (asked, mut query): (Asked, Vec<u8>),
     (limits, memory): (Limits, &mut TakenMemory),
-    (received, installing): (&mut (u64, u64), &mut Installing),
+    (received, installing): (&mut Received, &mut Installing),
 ) -> Result<Outcome, FetchError> {
-    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
-    let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
-    let mut query = asked.query(fetch.from);
     let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (fetch.address, credentials.tls.as_ref());
+    let asked_at = Instant::now();
     let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
@@ -148,8 +185,12 @@ async fn receive(
         if let Some(exchange) = &mut exchange {
             exchange.verify(message, unix_now())?;
         }
+        // The OPT record stands in the first message.
+        if received.octets == 0 {
+            received.left = TimeLeft::read(message, asked_at);
+        }
         let progress = reader.feed(message);
-        *received = reader.received();
+        (received.octets, received.records) = reader.received();
         memory.grow(reader.held())?;
         if let Progress::Done(outcome) = progress? {
             if let Some(exchange) = &exchange {

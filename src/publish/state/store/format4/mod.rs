@@ -149,7 +149,7 @@ fn read(path: &Path) -> Result<Taken, StateFileError> {
     let record = RecordWriter { header: Arc::new(header), seen: None, zone: Arc::new(zone) };
     Ok(Taken {
         path: path.to_path_buf(),
-        ready: Ready { key: key_of(&origin), changes, record, chain },
+        ready: Ready { key: key_of(&origin), changes, record, chain, serials: None },
         steps,
         damaged,
     })

@@ -6,14 +6,14 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// A FUSE file system that shows another directory.
-pub(crate) struct Fuse {
+pub struct Fuse {
     daemon: Child,
     mount: PathBuf,
 }
 
 impl Fuse {
     /// Shows `source` at `mount`. `None` where there is no FUSE.
-    pub(crate) fn mount(source: &Path, mount: &Path) -> Option<Self> {
+    pub fn mount(source: &Path, mount: &Path) -> Option<Self> {
         fs::create_dir_all(source).unwrap();
         fs::create_dir_all(mount).unwrap();
         // Nothing is cached, so that every look asks the daemon.
@@ -42,11 +42,11 @@ impl Fuse {
     }
 
     /// It does not answer until [`go_on`](Self::go_on).
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.signal("-STOP");
     }
 
-    pub(crate) fn go_on(&self) {
+    pub fn go_on(&self) {
         self.signal("-CONT");
     }
 }
