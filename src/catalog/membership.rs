@@ -37,6 +37,9 @@ impl Default for RemovalLimit {
     }
 }
 
+/// The serial under which members wait whose catalog left the configuration over a restart: no version of it is known.
+pub const LEFT: Serial = Serial(0);
+
 /// A member as it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -63,8 +66,12 @@ pub struct Membership {
     recent: RecentRemovals,
     /// What the last version of each catalog says of its own members and waits.
     waiting: BTreeMap<Name, Held>,
-    /// That, and the members that another catalog would take over and begin anew.
+    /// That, the members that another catalog would take over and begin anew, and those of catalogs that left.
     held: BTreeMap<Name, Held>,
+    /// Catalogs that were not configured any more at the start: their members stay until an operator lets them go.
+    left: BTreeSet<Name>,
+    /// Whether it is to be decided which of these have so few members that they go by themselves.
+    is_left_new: bool,
 }
 
 /// What a new version of a catalog changes.
@@ -93,6 +100,15 @@ pub struct Conflict {
     pub owner: Option<Name>,
 }
 
+/// Who has let many removals pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acceptance {
+    /// An operator of the server that makes the catalog.
+    AtProducer,
+    /// An operator of this server.
+    Here,
+}
+
 /// Members that wait for an operator before they go, or begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -117,26 +133,60 @@ impl Membership {
     }
 
     /// With these members, and those of them that wait for an operator, as they were before a restart. Versions of the catalogs that
-    /// are taken later change them.
+    /// are taken later change them. Members of catalogs that are not configured any more stay as they are: see
+    /// [`let_few_go`](Self::let_few_go).
     #[must_use]
     pub fn restored(self, members: BTreeMap<Name, Member>, waiting: BTreeMap<Name, Held>) -> Self {
-        Self { members, held: waiting.clone(), waiting, ..self }
+        let owners = members.values().map(|member| &member.catalog);
+        let left = owners.filter(|owner| !self.order.contains(owner)).cloned().collect();
+        let mut restored = Self { members, held: waiting.clone(), waiting, left, is_left_new: true, ..self };
+        restored.hold_left();
+        restored
     }
 
-    /// Takes other catalogs with their limits. Members of catalogs that are there no more go, whatever the limit: leaving the
-    /// configuration says so.
+    /// Of the catalogs that left the configuration over a restart, those members go now that may by the limit; all members of a catalog
+    /// that has more wait for an order under the serial [`LEFT`]: a mistyped name is no reason for an outage. `None`: there are none, or that
+    /// was decided before. To be called when it is known which zones files have.
+    pub fn let_few_go(&mut self) -> Option<MembershipChanges> {
+        if !std::mem::take(&mut self.is_left_new) || self.left.is_empty() {
+            return None;
+        }
+        let members = |catalog: &Name| self.held.get(catalog).map_or(0, |held| held.members.len());
+        let is_small = |catalog: &&Name| !self.limit.is_exceeded(members(catalog), members(catalog));
+        let few = self.left.iter().filter(is_small).cloned().collect();
+        Some(self.let_go(&few))
+    }
+
+    /// The catalogs that are not configured and whose members wait for an order.
+    pub fn left(&self) -> impl Iterator<Item = &Name> {
+        self.left.iter().filter(|catalog| self.held.contains_key(*catalog))
+    }
+
+    /// Takes other catalogs with their limits. Members of catalogs that leave the configuration go, whatever the limit: that says so. Those
+    /// of catalogs that left it over a restart stay.
     pub fn reconfigure(&mut self, catalogs: Vec<(Name, RemovalLimit)>) -> MembershipChanges {
         self.order = catalogs.iter().map(|(name, _)| name.clone()).collect();
         self.limits = catalogs.into_iter().collect();
+        self.left.retain(|name| !self.limits.contains_key(name));
         self.versions.retain(|name, _| self.limits.contains_key(name));
-        self.waiting.retain(|name, _| self.limits.contains_key(name));
+        let owners = self.members.values().map(|member| &member.catalog);
+        let is_gone = |owner: &&Name| !self.limits.contains_key(*owner) && !self.left.contains(*owner);
+        let gone = owners.filter(is_gone).cloned().collect();
+        self.let_go(&gone)
+    }
+
+    /// The members of these catalogs go, which are not configured.
+    fn let_go(&mut self, catalogs: &BTreeSet<Name>) -> MembershipChanges {
         let mut changes = MembershipChanges::default();
-        let gone = self.members.iter().filter(|(_, member)| !self.limits.contains_key(&member.catalog));
+        let gone = self.members.iter().filter(|(_, member)| catalogs.contains(&member.catalog));
         let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
         for name in gone {
             self.members.remove(&name);
             changes.removed.insert(name);
         }
+        self.left.retain(|name| !catalogs.contains(name));
+        let (limits, left) = (&self.limits, &self.left);
+        self.waiting.retain(|name, _| limits.contains_key(name) || left.contains(name));
         self.settle(&mut changes, None);
         changes
     }
@@ -163,12 +213,16 @@ impl Membership {
         self.versions.get(catalog)
     }
 
-    /// Lets the removals of a catalog pass that wait, and members that others take over and begin anew, if they are those of the version with this serial.
+    /// Lets the removals of a catalog pass that wait, and members that others take over and begin anew, if they are those of the version
+    /// with this serial; of a catalog that left, all members. The order of an operator of this server.
     pub fn accept(&mut self, catalog: &Name, serial: Serial) -> Option<MembershipChanges> {
         let is_meant = |held: &&Held| !serial.is_after(held.serial) && !held.since.is_after(serial);
         self.held.get(catalog).filter(is_meant)?;
+        if self.left.contains(catalog) {
+            return Some(self.let_go(&BTreeSet::from([catalog.clone()])));
+        }
         let version = self.versions.get(catalog)?.clone();
-        Some(self.take(version, true))
+        Some(self.take_by(version, Some(Acceptance::Here)))
     }
 
     /// The members and their catalogs.
@@ -188,8 +242,13 @@ impl Membership {
     }
 
     /// Takes a new version of a catalog, which must be one of those that are configured. Removals beyond the limit are held, unless
-    /// `is_accepted`; additions are not.
+    /// `is_accepted`: at the server that makes it. That lets neither go what an operator holds here, nor what another catalog would
+    /// take over: of that the other server knows nothing. Additions are not held.
     pub fn take(&mut self, version: Arc<CatalogZone>, is_accepted: bool) -> MembershipChanges {
+        self.take_by(version, is_accepted.then_some(Acceptance::AtProducer))
+    }
+
+    fn take_by(&mut self, version: Arc<CatalogZone>, accepted: Option<Acceptance>) -> MembershipChanges {
         let catalog = version.name.clone();
         let gone: BTreeSet<Name> = self
             .members
@@ -204,9 +263,13 @@ impl Membership {
         };
         let anew = self.members.iter().filter(begins_anew).map(|(name, _)| name);
         let lost: BTreeSet<Name> = anew.chain(&gone).cloned().collect();
-        let held = if is_accepted { BTreeSet::new() } else { self.to_hold(&catalog, &lost) };
+        let held = match accepted {
+            None => self.to_hold(&catalog, &lost),
+            Some(Acceptance::AtProducer) => lost.intersection(&self.kept).cloned().collect(),
+            Some(Acceptance::Here) => BTreeSet::new(),
+        };
         let before = self.waiting.remove(&catalog);
-        self.recent.note(&catalog, lost.difference(&held), is_accepted);
+        self.recent.note(&catalog, lost.difference(&held), accepted.is_some());
         if !held.is_empty() {
             let since = before.filter(|before| held.is_subset(&before.members)).map(|before| before.since);
             let (serial, members) = (version.serial, held.clone());
@@ -219,7 +282,7 @@ impl Membership {
             self.members.remove(name);
             changes.removed.insert(name.clone());
         }
-        self.settle(&mut changes, is_accepted.then_some(&catalog));
+        self.settle(&mut changes, accepted.filter(|by| *by == Acceptance::Here).map(|_| &catalog));
         changes
     }
 
@@ -313,6 +376,20 @@ impl Membership {
             // Beside what waits otherwise, an order means all of it only by the newest serial.
             held.since = serial;
             held.members.extend(members);
+        }
+        self.hold_left();
+    }
+
+    /// All members of catalogs that left wait, but for those that the configuration or a file has.
+    fn hold_left(&mut self) {
+        for catalog in &self.left {
+            let members = self.members.iter().filter(|(_, member)| member.catalog == *catalog);
+            let members = members.map(|(name, _)| name).filter(|name| !self.configured.contains(*name));
+            let members: BTreeSet<Name> = members.cloned().collect();
+            match members.is_empty() {
+                true => self.held.remove(catalog),
+                false => self.held.insert(catalog.clone(), Held { serial: LEFT, since: LEFT, members }),
+            };
         }
     }
 

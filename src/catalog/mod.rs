@@ -18,7 +18,7 @@ mod recent;
 #[path = "../../tests/unit/catalog/mod.rs"]
 mod tests;
 
-pub use membership::{Conflict, Held, Member, Membership, MembershipChanges, RemovalLimit};
+pub use membership::{Conflict, Held, LEFT, Member, Membership, MembershipChanges, RemovalLimit};
 pub use produce::{
     ListedMember, accepted_into, catalog_records, label_of, member_into, removed_into, soa_into, waits_into,
 };

@@ -143,6 +143,9 @@ pub type ReportedZones = RedBlackTreeMapSync<Name, Arc<ZoneReport>>;
 pub struct Report {
     /// Whether every zone is loaded, restored or refused with a reason. Once true it stays true.
     pub settled: bool,
+    /// Whether the state directory holds zones of which nothing is known here yet, or may: it does not answer, it cannot be read, or it
+    /// has answered late and the look at what it holds goes on. Then what is not served may come yet.
+    pub is_state_unread: bool,
     /// Every zone that is configured, found or still served; changed by [`put`](Self::put) and [`take_out`](Self::take_out).
     pub zones: ReportedZones,
     /// How many zones are served in a version that is not yet in the state directory; 0 without such a directory.

@@ -23,6 +23,8 @@ mod canary_health;
 mod catalog;
 mod catalog_anew;
 mod catalog_bind;
+mod catalog_late;
+mod catalog_left;
 mod catalog_many;
 mod catalog_member;
 mod catalog_owner;

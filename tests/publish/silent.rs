@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
+use anyns::catalog::catalog_records;
 use anyns::publish::{
-    KeptMember, KeptRelease, KeptState, MemberChanges, SerialRule, Settings, SingleZone, SourceFault,
-    ZoneState, ZoneTimers,
+    Force, KeptMember, KeptRelease, KeptState, MADE_HERE, MemberChanges, SerialRule, Settings, SingleZone,
+    SourceFault, ZoneState, ZoneTimers,
 };
 use anyns::wire::{Name, Serial};
+use anyns::zone::ZoneBuilder;
 use tokio::time::timeout;
 
 use crate::difference::apply;
@@ -247,6 +249,40 @@ async fn a_state_directory_that_answers_late_and_can_be_read_only_tells_which_zo
 fn member(label: &str, kept_until: Option<u64>) -> KeptMember {
     let (label, catalog) = (label.as_bytes().into(), name("catalog.example."));
     KeptMember { catalog, label, new_owner: None, groups: Vec::new(), kept_until, waits_since: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_says_that_zones_may_come_yet_until_each_of_a_late_state_directory_was_looked_at() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("disk"), &pop.path("state")) else {
+        return skip("zones in a state directory that hangs at the start", "there is no FUSE");
+    };
+    let made = name("made.example.");
+    let settings = Settings {
+        transferred: BTreeSet::from([made.clone()]),
+        catalogs: BTreeSet::from([made.clone()]),
+        ..pop.settings()
+    };
+    pop.start_with(settings.clone()).await;
+    assert!(!pop.report().is_state_unread);
+    let members: Vec<Name> = (0..50).map(|it| name(&format!("m{it}.example."))).collect();
+    let set = members.iter().map(|name| (name.clone(), member("a", None))).collect();
+    assert!(pop.handle().change_members(MemberChanges { set, ..MemberChanges::default() }).await);
+    for zone in members.iter().chain([&made]) {
+        let mut builder = ZoneBuilder::new(zone.clone());
+        builder.add(catalog_records(zone, Serial(1), &[]).unwrap());
+        pop.handle().offer(builder.finish().unwrap(), MADE_HERE, Force::No).await.unwrap();
+    }
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    fuse.stop();
+    timeout(START, pop.start_with(settings)).await.expect("a start waits for the state directory");
+    assert!(pop.report().settled && pop.report().is_state_unread);
+    fuse.go_on();
+    let first = pop.wait(|report| !report.is_state_unread).await;
+    assert!(members.iter().chain([&made]).all(|zone| first.serves(zone)));
+    pop.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

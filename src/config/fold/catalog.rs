@@ -12,7 +12,7 @@ use toml::Spanned;
 use crate::catalog::RemovalLimit;
 use crate::control::ZoneFilter;
 use crate::telemetry::with_causes;
-use crate::transfer::secondary::SecondaryZone;
+use crate::transfer::secondary::{OnExpiry, SecondaryZone};
 use crate::transfer::settings::{OnExpirySpec, SettingsFault, ZoneTransferSpec, secondary_zone};
 use crate::transfer::tsig::Keys;
 use crate::wire::Name;
@@ -21,8 +21,6 @@ use super::super::fault::Faults;
 use super::super::spec::{CatalogSpec, GroupSpec, Spec, span_of};
 use super::{key_of, or_default, peer_below, period_or};
 
-/// A week: a removal that was a mistake is noticed by then.
-const DEFAULT_KEEP: Duration = Duration::from_secs(7 * 86_400);
 /// What nobody missed for a year is not missed.
 const LONGEST_KEEP: Duration = Duration::from_secs(366 * 86_400);
 
@@ -35,6 +33,8 @@ pub struct Catalogs {
     pub produced: Vec<ProducedCatalog>,
     /// The zones that the file names one by one: no catalog has them. Empty where no catalog is followed.
     pub configured: Arc<BTreeSet<Name>>,
+    /// What becomes of members that expire where no catalog says it.
+    pub expired: OnExpiry,
 }
 
 /// A catalog whose zones are served here.
@@ -57,6 +57,9 @@ pub struct FollowedCatalog {
 }
 
 impl FollowedCatalog {
+    /// How long what is kept of a removed member stays where nothing is said: a week, in which a removal that was a mistake is noticed.
+    pub const DEFAULT_KEEP: Duration = Duration::from_secs(7 * 86_400);
+
     /// Whether it may list a zone.
     pub fn may_list(&self, zone: &Name) -> bool {
         self.allowed.contains(&ZoneFilter::All) || takes(&self.allowed, &zone.to_string())
@@ -189,7 +192,7 @@ pub(super) fn fold_catalogs(
     management: &[IpAddr],
     faults: &mut Faults<'_>,
 ) -> Catalogs {
-    let mut catalogs = Catalogs::default();
+    let mut catalogs = Catalogs { expired: spec.transfer.expired.into(), ..Catalogs::default() };
     if spec.catalog.iter().any(|catalog| !catalog.produce) {
         let zones = spec.zone.iter().filter(|zone| zone.file.is_some() || !zone.primaries.is_empty());
         let names = zones.filter_map(|zone| zone.name.as_ref().parse().ok());
@@ -244,7 +247,7 @@ fn followed(
     Ok(FollowedCatalog {
         name: name.clone(),
         limit,
-        keep: period_or(&catalog.keep_removed, DEFAULT_KEEP),
+        keep: period_or(&catalog.keep_removed, FollowedCatalog::DEFAULT_KEEP),
         ready_percent: or_default(&catalog.ready_percent, 100),
         allowed: filters_or_all(&catalog.zones),
         zones: zone(&own, expired)?,

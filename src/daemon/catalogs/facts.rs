@@ -26,6 +26,8 @@ pub(in crate::daemon) struct CatalogFact {
     pub(in crate::daemon) name: Name,
     /// Whether it is made here.
     pub(in crate::daemon) is_produced: bool,
+    /// Whether it is in the configuration no more, as one that is followed, and has members of before a restart; all of them wait then.
+    pub(in crate::daemon) has_left: bool,
     /// The serial of the version that is in force.
     pub(in crate::daemon) serial: Option<Serial>,
     pub(in crate::daemon) members: usize,

@@ -80,7 +80,7 @@ impl Following {
             false => self.leave_to_files(report, &taken, now),
         };
         let members = self.membership.members();
-        orders.transfer.set.extend(come.iter().filter_map(|name| self.zone(name, members.get(name)?)));
+        orders.transfer.set.extend(come.iter().filter_map(|name| Some(self.zone(name, members.get(name)?))));
         Some(orders)
     }
 

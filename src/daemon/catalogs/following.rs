@@ -16,7 +16,7 @@ use crate::catalog::{
 use crate::clock::{Due, Moment, Retention};
 use crate::config::{Catalogs, FollowedCatalog};
 use crate::publish::{Fault, FilePresence, KEPT_ASIDE, KeptMember, MemberChanges, Report};
-use crate::transfer::secondary::MemberZones;
+use crate::transfer::secondary::{MemberZones, OnExpiry, SecondaryZone};
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 
@@ -38,6 +38,8 @@ pub(super) struct MemberOrders {
 #[derive(Debug)]
 pub(super) struct Following {
     pub(super) catalogs: Vec<FollowedCatalog>,
+    /// What becomes of members that expire whose catalog is not configured any more.
+    expired: OnExpiry,
     pub(super) configured: Arc<BTreeSet<Name>>,
     pub(super) membership: Membership,
     /// The version of each catalog zone that was looked at last, good or not.
@@ -86,7 +88,7 @@ impl Following {
             }
         }
         let owners = members.iter().map(|(name, member)| (name.clone(), member.catalog.clone())).collect();
-        let Catalogs { followed, configured, .. } = catalogs;
+        let Catalogs { followed, configured, expired, .. } = catalogs;
         let order = followed.iter().map(|catalog| catalog.name.clone()).collect();
         let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
         let membership = Membership::new(order, BTreeSet::clone(&configured), RemovalLimit::default())
@@ -94,6 +96,7 @@ impl Following {
             .restored(members, waiting);
         Self {
             catalogs: followed,
+            expired,
             configured,
             membership,
             seen: BTreeMap::new(),
@@ -118,12 +121,14 @@ impl Following {
         Self { changes: before.changes + 1, ..self }
     }
 
-    /// Takes what the configuration says now, also what it said at the start; zones of catalogs that it names no more are removed.
+    /// Takes what the configuration says now; zones of catalogs that leave it are removed. Those of catalogs that it did not name any more
+    /// at the start stay: see [`settle_left`](Self::settle_left).
     pub(super) fn configure(&mut self, catalogs: Catalogs, report: &Report, now: u64) -> MemberOrders {
         self.changes += 1;
         let before: BTreeMap<Name, u64> =
             self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.keep.as_secs())).collect();
-        let Catalogs { followed, configured, .. } = catalogs;
+        let Catalogs { followed, configured, expired, .. } = catalogs;
+        self.expired = expired;
         let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
         let old = std::mem::replace(&mut self.catalogs, followed);
         let filters = |all: &[FollowedCatalog], name: &Name| {
@@ -156,7 +161,7 @@ impl Following {
         self.held_back.extend(new.filter(had_file).cloned());
         // Members may come from other primaries now.
         let members = self.membership.members().iter().filter(|(name, _)| !self.held_back.contains(*name));
-        orders.transfer.set = members.filter_map(|(name, member)| self.zone(name, member)).collect();
+        orders.transfer.set = members.map(|(name, member)| self.zone(name, member)).collect();
         orders
     }
 
@@ -199,7 +204,19 @@ impl Following {
     pub(super) fn accept(&mut self, catalog: &Name, serial: Serial, now: u64) -> Option<MemberOrders> {
         let changes = self.membership.accept(catalog, serial)?;
         self.changes += 1;
-        Some(self.orders(changes, now, |_| 0))
+        Some(self.orders(changes, now, |_| FollowedCatalog::DEFAULT_KEEP.as_secs()))
+    }
+
+    /// Decides what becomes of members whose catalog left the configuration over a restart, when it is known which zones have files: few go,
+    /// others stay as they are until an operator lets them go or the catalog is back.
+    pub(super) fn settle_left(&mut self, now: u64) -> Option<MemberOrders> {
+        let changes = self.membership.let_few_go()?;
+        self.changes += 1;
+        let held = self.membership.held().iter();
+        for (catalog, held) in held.filter(|(catalog, _)| self.settings(catalog).is_none()) {
+            tracing::error!(%catalog, zones = held.members.len(), "the catalog is not followed any more: its zones are served on and get no new versions until an operator lets them go");
+        }
+        Some(self.orders(changes, now, |_| FollowedCatalog::DEFAULT_KEEP.as_secs()))
     }
 
     /// The followed catalogs.
@@ -236,7 +253,7 @@ impl Following {
     /// Every member, to be transferred.
     pub(super) fn all(&self) -> MemberZones {
         let members = self.membership.members().iter();
-        let set = members.filter_map(|(name, member)| self.zone(name, member)).collect();
+        let set = members.map(|(name, member)| self.zone(name, member)).collect();
         MemberZones { set, ..MemberZones::default() }
     }
 
@@ -265,8 +282,7 @@ impl Following {
 
     /// The facts of each catalog but for what is awaited, at the cost of a walk over all members.
     pub(super) fn facts(&self) -> Vec<CatalogFact> {
-        let of = |catalog: &FollowedCatalog| {
-            let name = &catalog.name;
+        let of = |name: &Name| {
             let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
             let held = self.membership.held().get(name);
             let strangers = self.strangers.get(name);
@@ -277,6 +293,7 @@ impl Following {
             CatalogFact {
                 name: name.clone(),
                 is_produced: false,
+                has_left: self.settings(name).is_none(),
                 serial: self.membership.version(name).map(|version| version.serial),
                 members: self.owners.values().filter(|owner| *owner == name).count(),
                 awaited: 0,
@@ -289,7 +306,7 @@ impl Following {
                 fault: self.faults.get(name).map(ToString::to_string),
             }
         };
-        self.catalogs.iter().map(of).collect()
+        self.catalogs.iter().map(|catalog| &catalog.name).chain(self.membership.left()).map(of).collect()
     }
 
     /// Many removals were accepted at the producer since the version that is in force.
@@ -330,12 +347,17 @@ impl Following {
         self.catalogs.iter().find(|one| one.name == *catalog)
     }
 
-    pub(super) fn zone(
-        &self,
-        name: &Name,
-        member: &Member,
-    ) -> Option<crate::transfer::secondary::SecondaryZone> {
-        Some(self.settings(&member.catalog)?.member(name, &member.properties.groups))
+    pub(super) fn zone(&self, name: &Name, member: &Member) -> SecondaryZone {
+        match self.settings(&member.catalog) {
+            Some(catalog) => catalog.member(name, &member.properties.groups),
+            // Nobody knows where it came from: it gets older, and expires.
+            None => SecondaryZone {
+                name: name.clone(),
+                primaries: Vec::new(),
+                notify: Default::default(),
+                expired: self.expired,
+            },
+        }
     }
 
     /// What changes of the membership mean. `keep`: how long data of catalogs that are not configured any more is kept.
@@ -371,14 +393,14 @@ impl Following {
             orders.transfer.removed.push(name);
         }
         for (name, member) in added.into_iter().chain(changed) {
-            orders.transfer.set.extend(self.zone(&name, &member));
+            orders.transfer.set.push(self.zone(&name, &member));
             self.own(&name, &member);
             let kept = to_kept(&member, waits.get(&name));
             orders.publish.set.push((name, kept));
         }
         for (name, member) in reset {
             orders.transfer.removed.push(name.clone());
-            orders.transfer.set.extend(self.zone(&name, &member));
+            orders.transfer.set.push(self.zone(&name, &member));
             self.own(&name, &member);
             let kept = to_kept(&member, waits.get(&name));
             orders.publish.reset.push((name, kept));

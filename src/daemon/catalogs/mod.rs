@@ -16,7 +16,11 @@ mod facts;
 mod files;
 mod following;
 mod producing;
+mod ready;
 mod task;
+#[cfg(test)]
+#[path = "../../../tests/unit/daemon/catalogs.rs"]
+mod tests;
 
 pub(super) use facts::{CatalogFact, CatalogFacts, HeldRemovals};
 pub(super) use task::{CatalogContext, CatalogControl, start};

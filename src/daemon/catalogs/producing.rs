@@ -17,7 +17,7 @@ use crate::catalog::{
     removed_into, soa_into, waits_into,
 };
 use crate::config::ProducedCatalog;
-use crate::publish::{Difference, Fault, Report};
+use crate::publish::{Difference, Fault, Report, ZoneState};
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
@@ -129,10 +129,15 @@ impl Producing {
         hold.is_some()
     }
 
-    /// What the version lists that is served, if that is not known.
-    pub(super) fn restore(&mut self, served: Option<&Arc<Zone>>) {
-        if self.listed.is_some() {
-            return;
+    /// Learns what the version lists that is served. Where none is, it begins with nothing only when the publisher knows that nothing is
+    /// kept of the catalog: otherwise its labels, and which zones were removed or wait, would be lost. Whether it is known.
+    pub(super) fn restore(&mut self, served: Option<&Arc<Zone>>, report: &Report) -> bool {
+        if self.listed.as_ref().is_some_and(|listed| listed.serial.is_some()) {
+            return true;
+        }
+        if served.is_none() && !self.is_new(report) {
+            self.failed("what is kept of it is not known yet: no version is made before that".to_owned());
+            return false;
         }
         let read = served.and_then(|zone| CatalogZone::read(zone).ok());
         self.listed = Some(read.map_or_else(Listed::default, |read| {
@@ -151,6 +156,14 @@ impl Producing {
                     .collect(),
             }
         }));
+        true
+    }
+
+    /// Whether the publisher has looked for a version of the catalog, and nothing is kept of it.
+    fn is_new(&self, report: &Report) -> bool {
+        let zone = report.zones.get(&self.settings.name).filter(|zone| zone.state == ZoneState::Refused);
+        let is_unread = |fault: &Fault| matches!(fault, Fault::Unreadable { .. });
+        !report.is_state_unread && zone.is_some_and(|zone| !zone.faults.iter().any(is_unread))
     }
 
     /// Notes which listed zones are gone. To be called at each change of the report, also while no version can be made.
@@ -317,6 +330,7 @@ impl Producing {
         CatalogFact {
             name: self.settings.name.clone(),
             is_produced: true,
+            has_left: false,
             serial: listed.and_then(|listed| listed.serial),
             members: listed.map_or(0, |listed| listed.members.len()),
             awaited: 0,

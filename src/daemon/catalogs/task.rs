@@ -221,6 +221,9 @@ impl CatalogTask {
         if let Some(orders) = self.following.look_for_files(&report, Moment::now()) {
             self.carry_out(orders).await;
         }
+        if let Some(orders) = self.following.settle_left(unix_now()) {
+            self.carry_out(orders).await;
+        }
         if self.resumed.is_none()
             && let Some(orders) = self.following.end_reload(&report, unix_now())
         {
@@ -281,10 +284,10 @@ impl CatalogTask {
         if self.has_settled || !self.has_begun {
             return;
         }
+        // In this order: a catalog that is awaited no more is served.
         let awaited = self.awaited.load();
-        let percent = followed.iter().map(|catalog| usize::from(catalog.ready_percent)).max().unwrap_or(0);
-        let may_miss = self.following.owners().size() * (100 - percent.min(100)) / 100;
-        self.is_settled = catalogs == 0 && awaited.catalogs == 0 && awaited.members <= may_miss;
+        let is_ready = self.following.is_ready(*awaited, &self.context.published.load());
+        self.is_settled = catalogs == 0 && is_ready;
         // A catalog that has failed may still bring its zones, and they are waited for when it does.
         self.has_settled =
             self.is_settled && followed.iter().all(|one| self.following.is_in_force(&one.name));
@@ -309,7 +312,12 @@ impl CatalogTask {
             return false;
         }
         let name = producing.settings.name.clone();
-        producing.restore(self.context.published.load().zone(&name));
+        // Which zones there are is not known either while the state directory is not read.
+        let served = self.context.published.load();
+        let is_known = producing.restore(served.zone(&name), &report) && !report.is_state_unread;
+        if !is_known || self.begun_with.is_none() {
+            return false;
+        }
         let held = producing.held();
         let produced = match producing.next(&report, accepts, (Instant::now(), unix_now())) {
             Ok(produced) => produced,
@@ -401,6 +409,9 @@ impl CatalogTask {
     }
 
     async fn accept(&mut self, catalog: &Name, serial: Serial) -> Result<String, String> {
+        if let Some(orders) = self.following.accept(catalog, serial, unix_now()) {
+            return Ok(self.removed(catalog, serial, orders).await);
+        }
         if let Some(index) = self.producing.iter().position(|one| one.settings.name == *catalog) {
             let held = self.producing.get(index).and_then(Producing::held);
             self.named(catalog, held, serial)?;
@@ -415,17 +426,18 @@ impl CatalogTask {
         }
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
-        let held = fact.held.map(|held| held.serial);
-        let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
-            self.named(catalog, held, serial)?;
-            return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
-        };
+        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
+        Err(format!("{catalog}: other removals wait now; see `anyns status`"))
+    }
+
+    /// Members go or begin anew by an order; what came of it, in words.
+    async fn removed(&self, catalog: &Name, serial: Serial, orders: MemberOrders) -> String {
         let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
         tracing::warn!(%catalog, %serial, removed, anew, "what waited for an order was accepted");
-        Ok(format!(
+        format!(
             "{catalog}: {removed} zones are removed, whose data is kept for a while; {anew} zones begin anew"
-        ))
+        )
     }
 
     fn named(&self, catalog: &Name, held: Option<Serial>, serial: Serial) -> Result<(), String> {

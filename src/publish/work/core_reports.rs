@@ -77,11 +77,13 @@ impl Core {
         let faults: Vec<SourceFault> =
             other.into_iter().flatten().chain(self.reporting.alarms.iter().cloned()).chain(faults).collect();
         self.report_changed();
+        let is_state_unread = self.keeping.is_unread();
         let (settled, reloads, rescans) =
             (self.reporting.settled, self.reporting.reloads, self.reporting.rescans);
         self.reporting.latest.update(|report| {
             (report.settled, report.reloads, report.rescans) = (settled, reloads, rescans);
             (report.progress, report.faults, report.watch) = (None, faults.clone(), watch.clone());
+            report.is_state_unread = is_state_unread;
         });
     }
 

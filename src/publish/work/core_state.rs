@@ -170,7 +170,9 @@ impl Core {
         self.keeping.state = Arc::new(opened);
         let is_read = !listed && self.keeping.state.unread().is_none();
         if is_read {
-            // Nothing was known of what the directory holds.
+            // Nothing was known of what the directory holds. A look that goes on has passed some of these zones already.
+            let next_look = self.reporting.reloads + u64::from(self.looks.round.is_some());
+            self.keeping.taken_in_by = Some(next_look);
             self.zones.values_mut().for_each(|entry| entry.durable = false);
             self.list_state();
             // Also where it can be read only: which zones are held is known by now.

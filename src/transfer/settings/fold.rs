@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::transfer::delay::DelayRules;
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::primary::PrimarySettings;
-use crate::transfer::secondary::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
+use crate::transfer::secondary::{PrimaryServer, SecondarySettings, SecondaryZone};
 use crate::transfer::tls::{Authentication, TlsClient, TlsError, TlsServer};
 use crate::transfer::tsig::Keys;
 use crate::wire::{Name, NameError};
@@ -380,10 +380,7 @@ impl Fold<'_> {
     ) -> SecondaryZone {
         let primaries = self.primaries("zone.primaries", &zone.primaries, found);
         let notify = self.allowed("zone.notify-from", &zone.notify_from, found);
-        let expired = match zone.expired.unwrap_or(expired) {
-            OnExpirySpec::ServFail => OnExpiry::ServFail,
-            OnExpirySpec::Stale => OnExpiry::Stale,
-        };
+        let expired = zone.expired.unwrap_or(expired).into();
         SecondaryZone { name: name.clone(), primaries, notify, expired }
     }
 

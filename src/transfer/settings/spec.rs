@@ -20,6 +20,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected};
 
+use crate::transfer::secondary::OnExpiry;
+
 /// One server that is asked or told.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -150,6 +152,15 @@ pub enum OnExpirySpec {
     ServFail,
     /// It is answered from, and the answers say that they are stale.
     Stale,
+}
+
+impl From<OnExpirySpec> for OnExpiry {
+    fn from(spec: OnExpirySpec) -> Self {
+        match spec {
+            OnExpirySpec::ServFail => Self::ServFail,
+            OnExpirySpec::Stale => Self::Stale,
+        }
+    }
 }
 
 /// What a `[[zone]]` says of transfers.

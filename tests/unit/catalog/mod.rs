@@ -384,6 +384,65 @@ fn many_that_begin_anew_by_a_takeover_are_held_too() {
 }
 
 #[test]
+fn what_the_producer_has_accepted_lets_nothing_pass_that_an_operator_or_a_takeover_holds() {
+    let given = (0..20)
+        .flat_map(|it| [format!("a{it}.zones PTR z{it}.test."), format!("coo.a{it}.zones PTR dog.")])
+        .collect::<Vec<_>>();
+    let listed = |more: std::ops::Range<usize>| {
+        let more = more.map(|it| format!("a{it}.zones PTR z{it}.test."));
+        given.iter().cloned().chain(more).collect::<Vec<_>>()
+    };
+    let of = |catalog_name: &str, serial, lines: &[String]| {
+        catalog(catalog_name, serial, &lines.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let mut all = membership(RemovalLimit::default());
+    all.take(of("cat.", 1, &listed(20..50)), false);
+    let others: Vec<String> = (0..20).map(|it| format!("b{it}.zones PTR z{it}.test.")).collect();
+    all.take(of("dog.", 1, &others), false);
+    all.set_kept(BTreeSet::from([name("z49.test.")]));
+    assert_eq!(all.held()[&name("cat.")].members.len(), 20);
+    // Removals of other zones were accepted at the hub.
+    let changes = all.take(of("cat.", 2, &listed(20..21)), true);
+    assert_eq!((changes.removed.len(), changes.reset.len()), (28, 0));
+    assert_eq!(owner(&all, "z1.test."), Some(&name("cat.")));
+    assert_eq!(owner(&all, "z49.test."), Some(&name("cat.")));
+    assert_eq!(all.held()[&name("cat.")].members.len(), 21);
+    // After a restart, too, with the other catalog first.
+    let (members, waiting) = (all.members().clone(), all.waiting().clone());
+    let mut all = membership(RemovalLimit::default()).restored(members, waiting);
+    all.set_kept(BTreeSet::from([name("z49.test.")]));
+    all.take(of("dog.", 1, &others), false);
+    assert_eq!(all.take(of("cat.", 2, &listed(20..21)), true), MembershipChanges::default());
+    // The order of an operator here.
+    let changes = all.accept(&name("cat."), Serial(2)).unwrap();
+    assert_eq!((changes.removed.len(), changes.reset.len(), all.held().len()), (1, 20, 0));
+}
+
+#[test]
+fn members_of_a_catalog_that_left_are_given_over_by_its_last_word_alone() {
+    let mut all = membership(RemovalLimit::default());
+    let given = ["1.zones PTR a.", "coo.1.zones PTR dog.", "2.zones PTR b.", "3.zones PTR own.test."];
+    all.set_configured(BTreeSet::new());
+    all.take(catalog("cat.", 5, &given), false);
+    let members = all.members().clone();
+    let order = vec![name("dog.")];
+    let own = BTreeSet::from([name("own.test.")]);
+    let mut all = Membership::new(order, own, RemovalLimit::default()).restored(members, BTreeMap::new());
+    // What the configuration has does not wait.
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("a."), name("b.")]));
+    assert!(all.let_few_go().unwrap().removed.is_empty());
+    let changes = all.take(catalog("dog.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    assert_eq!((changes.changed.len(), changes.conflicts.len()), (1, 1));
+    assert_eq!((owner(&all, "a."), owner(&all, "b.")), (Some(&name("dog.")), Some(&name("cat."))));
+    let dog = vec![(name("dog."), RemovalLimit::default())];
+    assert!(all.reconfigure(dog).removed.is_empty());
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("b.")]));
+    assert_eq!(all.accept(&name("cat."), Serial(5)), None);
+    assert_eq!(all.accept(&name("cat."), LEFT).unwrap().reset.len(), 1);
+    assert_eq!(all.left().count(), 0);
+}
+
+#[test]
 fn a_restart_and_a_reload_go_on_from_the_members_that_were() {
     let mut all = membership(RemovalLimit::default());
     all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);

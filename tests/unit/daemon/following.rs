@@ -34,7 +34,7 @@ pub(in crate::daemon::catalogs) fn following(kept: &BTreeMap<Name, KeptMember>) 
 
 fn of_catalogs(names: &[&str], kept: &BTreeMap<Name, KeptMember>) -> Following {
     let followed = names.iter().map(|name| of_catalog(name)).collect();
-    Following::new(Catalogs { followed, produced: Vec::new(), configured: Arc::default() }, kept)
+    Following::new(Catalogs { followed, ..Catalogs::default() }, kept)
 }
 
 /// A version that lists these of the zones `zN.test.`.

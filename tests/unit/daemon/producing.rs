@@ -42,8 +42,16 @@ fn producing() -> Producing {
         limit: RemovalLimit { percent: 10, members: 2 },
     };
     let mut producing = Producing::new(settings);
-    producing.restore(None);
+    assert!(producing.restore(None, &of_catalog(ZoneState::Refused, Vec::new())));
     producing
+}
+
+/// A report of the catalog, of which nothing is served.
+fn of_catalog(state: ZoneState, faults: Vec<Fault>) -> Report {
+    let mut report = Report::default();
+    let catalog = ZoneReport { state, serial: None, is_catalog: true, ..zone(faults) };
+    report.put(name("catalog.test."), catalog);
+    report
 }
 
 /// What is served next, if anything is.
@@ -98,7 +106,7 @@ fn a_zone_that_was_removed_has_another_label_when_it_is_listed_again() {
         // Another process reads what is served.
         producing = self::producing();
         producing.listed = None;
-        producing.restore(Some(&Arc::new(served.clone())));
+        producing.restore(Some(&Arc::new(served.clone())), &Report::default());
         report.put(names[0].clone(), zone(Vec::new()));
         served = step(&mut producing, &report, Some(&served));
         let read = CatalogZone::read(&served).unwrap();
@@ -180,7 +188,7 @@ fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_serve
     producing = self::producing();
     producing.listed = None;
     producing.begin_anew(&[names[0].clone(), names[1].clone(), name("gone.test.")].into());
-    producing.restore(Some(&Arc::new(served.clone())));
+    producing.restore(Some(&Arc::new(served.clone())), &Report::default());
     let refused = |number| ZoneReport { state: ZoneState::Refused, serial: None, ..numbered(number) };
     report.put(names[1].clone(), refused(2));
     report.put(
@@ -223,6 +231,36 @@ fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_serve
     );
     producing.note_left(&report);
     assert_eq!(next(&mut producing, &report), None);
+}
+
+#[test]
+fn a_catalog_begins_with_nothing_only_when_nothing_is_kept_of_it() {
+    let mut report = Report::default();
+    report.put(name("a.test."), zone(Vec::new()));
+    let (_, version) = next_at(&mut producing(), &report, None, Instant::now()).expect("a version");
+    let kept = Arc::new(after(None, version));
+    let mut producing = producing();
+    producing.listed = None;
+    let unreadable = Fault::Unreadable { path: "state".into(), error: "an error of the disk".to_owned() };
+    let mut late = of_catalog(ZoneState::Refused, Vec::new());
+    late.is_state_unread = true;
+    for unknown in [
+        Report::default(),
+        of_catalog(ZoneState::Waiting, Vec::new()),
+        of_catalog(ZoneState::Refused, vec![unreadable]),
+        late,
+    ] {
+        assert!(!producing.restore(None, &unknown));
+        assert_eq!(next(&mut producing, &report), None);
+        assert!(producing.fact().fault.is_some_and(|fault| fault.contains("not known yet")));
+    }
+    let fault = Fault::NotTransferred;
+    assert!(producing.restore(None, &of_catalog(ZoneState::Refused, vec![fault])));
+    // Until there is a version, one that is served all the same counts.
+    assert!(producing.restore(Some(&kept), &Report::default()));
+    assert_eq!(producing.fact().serial, Some(kept.serial()));
+    assert_eq!(next(&mut producing, &report), None, "the list is the same");
+    assert!(producing.fact().fault.is_none());
 }
 
 #[test]
@@ -309,7 +347,7 @@ fn removals_that_wait_go_on_waiting_after_a_restart() {
     let restarted = |served: &Zone, percent| {
         let mut producing = self::producing();
         (producing.listed, producing.settings.limit.percent) = (None, percent);
-        producing.restore(Some(&Arc::new(served.clone())));
+        producing.restore(Some(&Arc::new(served.clone())), &Report::default());
         producing
     };
     let mut served = step(&mut producing, &report, None, None);

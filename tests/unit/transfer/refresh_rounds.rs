@@ -374,3 +374,23 @@ fn a_primary_that_is_back_is_asked_soon_and_nothing_is_put_off() {
     it.wake_soon(later(now, 1000.0));
     assert_eq!(it.due(), Some(due));
 }
+
+/// A member of a catalog that is not configured any more.
+#[test]
+fn a_zone_without_primaries_gets_older_and_expires() {
+    let now = start();
+    let mut it = refresh(0, Some(5), now);
+    for action in [it.wake(now), it.ordered(Order::Retransfer), it.notified(None, Some(Serial(6)))] {
+        assert_eq!(action, None);
+    }
+    assert!(it.is_tried() && it.due().is_some_and(|due| due > now.instant), "it does not spin");
+    let stale = later(now, 2_000.0);
+    assert_eq!(it.wake(stale), None);
+    assert!(it.status(stale).stale_since.is_some() && !it.is_expired(stale));
+    let expired = later(now, 10_001.0);
+    assert_eq!(it.wake(expired), None);
+    assert!(it.is_expired(expired));
+    // It has one again.
+    it.change_primaries(1, expired);
+    assert_eq!(it.wake(expired), ask(&[0]));
+}

@@ -2,6 +2,7 @@
 
 use crate::control::{CatalogStatus, Cause, one_line, without_numbers};
 use crate::daemon::catalogs::{CatalogFact, CatalogFacts, HeldRemovals};
+use crate::telemetry::counted;
 
 use crate::daemon::status::other::OtherAlarm;
 
@@ -23,7 +24,11 @@ fn catalog_status(fact: &CatalogFact) -> CatalogStatus {
         removed: fact.removed as u64,
         clashes: fact.clashes as u64,
         first_clash: fact.first_clash.as_deref().map(one_line),
-        fault: fact.fault.as_deref().map(one_line),
+        fault: fact
+            .fault
+            .as_deref()
+            .or(fact.has_left.then_some("it is not in the configuration"))
+            .map(one_line),
     }
 }
 
@@ -41,6 +46,14 @@ fn of_catalog(fact: &CatalogFact) -> Vec<OtherAlarm> {
     };
     let held = fact.held.as_ref().map(|held| {
         let HeldRemovals { serial, count, first } = held;
+        if fact.has_left {
+            let zones = counted(*count, "zone");
+            let message = format!(
+                "catalog {name}: it is not followed any more, and {zones} of it, the first is {first}, are served on without new versions: follow it again, \
+                 or `anyns catalog accept {name} {serial}` removes them, and those that another catalog lists begin anew"
+            );
+            return alarm("left the configuration", message);
+        }
         let message = format!(
             "catalog {name}: {count} of {} zones go or begin anew, many of them or held ones, the first is {first}; they stay as they are until \
              `anyns catalog accept {name} {serial}`, additions apply",
@@ -70,6 +83,7 @@ mod tests {
         let mut fact = CatalogFact {
             name: name("cat1.example."),
             is_produced: false,
+            has_left: false,
             serial: Some(Serial(7)),
             members: 50,
             awaited: 0,
@@ -87,6 +101,15 @@ mod tests {
         assert!(texts[0].contains("40 of 50 zones") && texts[0].contains("catalog accept cat1.example. 8"));
         assert!(texts[1].contains("b. is configured, and 1 more"));
         assert!(texts[2].contains("it has no version"));
-        assert_eq!(of_catalog(&fact)[0].kind, of_catalog(&CatalogFact { members: 1, ..fact })[0].kind);
+        assert_eq!(
+            of_catalog(&fact)[0].kind,
+            of_catalog(&CatalogFact { members: 1, ..fact.clone() })[0].kind
+        );
+        // One that left says which order lets its zones go.
+        let held = HeldRemovals { serial: Serial(0), count: 50, first: name("a.") };
+        let fact = CatalogFact { has_left: true, held: Some(held), fault: None, first_clash: None, ..fact };
+        let [alarm] = &*of_catalog(&fact) else { panic!("one alarm") };
+        assert!(alarm.message.contains("50 zones of it, the first is a.,"), "{}", alarm.message);
+        assert!(alarm.message.contains("catalog accept cat1.example. 0"), "{}", alarm.message);
     }
 }

@@ -43,6 +43,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) members: Members,
     /// The zones that left the configuration and whose data waits.
     pub(in crate::publish) removed: RemovedZones,
+    /// The number of the look at all zones that takes in what the directory holds, until its end: that was not known at the start.
+    pub(in crate::publish) taken_in_by: Option<u64>,
     /// The zones of which everything was forgotten, so that what has their names next is another zone.
     pub(in crate::publish) forgotten: ForgottenZones,
 }
@@ -62,6 +64,7 @@ impl Keeping {
             holds: Arc::default(),
             members: Members::default(),
             removed: RemovedZones::default(),
+            taken_in_by: None,
             forgotten: ForgottenZones::default(),
         }
     }
@@ -121,6 +124,16 @@ impl Keeping {
         if let Some(writer) = self.state.writer() {
             writer.keep_timers(timers);
         }
+    }
+
+    /// Whether the directory holds zones of which nothing is known yet, or may.
+    pub(in crate::publish) fn is_unread(&self) -> bool {
+        self.taken_in_by.is_some() || self.state.unread().is_some()
+    }
+
+    /// A look at all zones has ended: the one with this number.
+    pub(in crate::publish) fn looked_at(&mut self, look: u64) {
+        self.taken_in_by.take_if(|number| *number <= look);
     }
 
     /// The fault of a state directory that cannot be written.

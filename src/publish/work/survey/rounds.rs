@@ -166,6 +166,7 @@ impl Core {
         self.complete();
         self.keep_removed();
         self.forget_old_members();
+        self.keeping.looked_at(self.reporting.reloads);
         self.looks.ended_at = Instant::now();
         (self.looks.panicked, self.looks.retry_at) = (None, None);
         self.report_all();
