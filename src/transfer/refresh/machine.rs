@@ -157,11 +157,10 @@ impl Refresh {
         }
     }
 
-    /// The time has come, maybe.
+    /// The time has come, maybe. Where nobody can be asked, what is served gets older.
     pub fn wake(&mut self, now: Now) -> Option<Action> {
         match &self.step {
             _ if self.due().is_none_or(|due| due > now.instant) => None,
-            // Nobody can be asked: what is served gets older.
             Step::Idle if self.seen.count() == 0 => self.failed(now),
             Step::Idle => self.look_by_timer(now),
             Step::Asking(_) => self.judge(now),
