@@ -77,8 +77,8 @@ fn who_asks_how_long_a_zone_may_be_served_is_told_in_the_first_message() {
     for (record_type, from, transport, unknown_says) in [
         (T::SOA, None, Transport::Udp, Some(0)),
         (T::SOA, None, Transport::Tcp, Some(0)),
-        (T::IXFR, Some(6), Transport::Tcp, Some(0)),
-        (T::IXFR, Some(5), Transport::Udp, Some(0)),
+        (T::IXFR, Some(6), Transport::Tcp, None),
+        (T::IXFR, Some(5), Transport::Udp, None),
         (T::IXFR, Some(5), Transport::Tcp, None),
         (T::IXFR, Some(4), Transport::Tcp, None),
         (T::AXFR, None, Transport::Tls, None),
@@ -150,6 +150,15 @@ fn a_secondary_serves_no_longer_than_its_primary_says() {
         hub.apply(difference(6, 7, &[a("a.example.", 2)], &[a("a.example.", 3)])).unwrap();
         refreshed(&running, 2_900..=3_000);
         assert_eq!(next(&served), (7, By::Differences));
+        // A primary that does not know how old its version is says "0" of it to SOA queries, and nothing with the transfer that follows.
+        aged.set(None);
+        hub.apply(difference(7, 8, &[a("a.example.", 3)], &[a("a.example.", 4)])).unwrap();
+        refreshed(&running, 9_900..=10_000);
+        assert_eq!(next(&served), (8, By::Differences));
+        aged.set(Some(3_000));
+        hub.apply(difference(8, 9, &[a("a.example.", 4)], &[a("a.example.", 5)])).unwrap();
+        refreshed(&running, 2_900..=3_000);
+        assert_eq!(next(&served), (9, By::Differences));
         // The origin answers: EXPIRE.
         aged.set(Some(10_000));
         refreshed(&running, 9_900..=10_000);

@@ -158,7 +158,10 @@ impl Coordinator {
         }
         if self.is_of_now(zone, fetch.generation) {
             self.step(zone, |refresh| {
-                refresh.note_time_left(fetch.primary, left);
+                match end {
+                    Transferred::Served(_) => refresh.note_time_left_of_given(fetch.primary, left),
+                    _ => refresh.note_time_left(fetch.primary, left),
+                }
                 refresh.transferred(now(), end)
             });
         }
