@@ -47,6 +47,9 @@ impl Coordinator {
                     Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
                         return self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
                     }
+                    Some(Done::Asked(Err(AskError::WithoutEdns(doubt, _)))) => {
+                        return self.jobs.add_ask(Ask { doubt: Some(doubt), ..ask });
+                    }
                     Some(Done::Asked(Err(error))) => {
                         self.failed(&ask.zone, ask.address, &error);
                         None
