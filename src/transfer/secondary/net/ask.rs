@@ -143,7 +143,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
     (over, doubt): (AskOver, Option<EdnsDoubt>),
 ) -> Result<ToldVersion, AskError> {
-    let (address, what) = (peer.0, AskedWhat::Soa);
+    let (address, what, is_tls) = (peer.0, AskedWhat::Soa, peer.2.is_some());
     let with = match doubt {
         Some(_) => WithExpire::No,
         None => edns.with(address, what, Instant::now()),
@@ -167,7 +167,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
     }
     asked.answer.map_err(|error| match error {
         AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. })
-            if over == AskOver::Tcp && peer.2.is_none() =>
+            if over == AskOver::Tcp && !is_tls =>
         {
             AskError::OverUdp(Box::new(error))
         }
