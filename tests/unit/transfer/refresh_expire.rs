@@ -113,11 +113,28 @@ fn it_survives_a_restart() {
     let now = later(begun, 9_500.0);
     confirm(&mut it, now, left(now, 1_200));
     let saved = it.save(now);
-    let again = later(now, 1_000.0);
+    // When the primary confirmed it, and when the origin did.
+    assert_eq!((saved.checked, saved.unconfirmed_since), (Some(1_800_009_500), Some(1_800_000_700)));
+    let again = later(now, 500.0);
     let rng = fastrand::Rng::with_seed(1);
-    let it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), again, rng);
-    assert_eq!(time_left(&it, again), 200);
-    assert!(it.is_expired(later(again, 200.0)));
+    let mut it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), again, rng);
+    assert_eq!((time_left(&it, again), it.status(again).checked), (700, Some(now.wall)));
+    assert!(it.is_expired(later(again, 700.0)));
+    let saved_again = it.save(again);
+    assert_eq!(
+        (saved_again.checked, saved_again.unconfirmed_since),
+        (saved.checked, saved.unconfirmed_since)
+    );
+    // It is stale when REFRESH is over since the primary confirmed it.
+    it.ordered(Order::Refresh);
+    it.answered(again, 0, None);
+    assert_eq!(it.status(again).stale_since, None);
+    let over = later(now, 1_100.0);
+    assert_eq!(it.status(over).stale_since, Some(later(now, 1_000.0).wall));
+    // What a build before has kept has the earlier time alone.
+    let older = Saved { checked: saved.unconfirmed_since, unconfirmed_since: None, ..saved };
+    let it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(older), again, fastrand::Rng::new());
+    assert_eq!(time_left(&it, again), 700);
 }
 
 #[test]
