@@ -31,6 +31,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
     }
 }
 

@@ -25,6 +25,7 @@ fn zone(file: FilePresence) -> ZoneReport {
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults: Vec::new(),
     }
 }

@@ -27,6 +27,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
         signatures: None,
     }

@@ -29,6 +29,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults: Vec::new(),
     }
 }

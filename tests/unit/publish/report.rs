@@ -31,6 +31,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
     }
 }

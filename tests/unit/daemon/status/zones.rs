@@ -26,6 +26,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         kept_serial: None,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
     }
 }
