@@ -247,8 +247,8 @@ fn breaks_on_opt(hub: &Arc<Hub>, on_opt: OnOpt) -> BreaksOnOpt {
 /// An order, which has what is known of primaries forgotten.
 fn order(secondary: &Secondary) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let ordered = secondary.handle().order(Some(name("example.")), Order::Refresh);
-    assert_eq!(runtime.block_on(ordered).unwrap(), 1);
+    let handle = secondary.handle();
+    assert_eq!(runtime.block_on(handle.order(Some(name("example.")), Order::Refresh)).unwrap(), 1);
 }
 
 #[test]

@@ -157,14 +157,13 @@ async fn receive_by_edns(
     }
     let now = Instant::now();
     let doubt = match edns_doubt(&outcome).filter(|_| received.records == 0) {
-        Some(EdnsDoubt::Silent) => {
-            edns.note_not_taken(peer, (of, EdnsDoubt::Silent), now);
-            return outcome;
-        }
         // A server with EDNS that has no IXFR: its answer to AXFR tells whether it takes an OPT record there.
         Some(_) if outcome.is_ok() && edns.takes_any(peer, now) => return outcome,
         Some(doubt) if edns.is_worth_another(peer, (of, doubt), now) => doubt,
-        Some(_) => return outcome,
+        Some(doubt) => {
+            edns.note_failed(peer, (of, doubt), now);
+            return outcome;
+        }
         None => {
             if received.records > 0 {
                 edns.note_taken(peer, of, now);
@@ -207,7 +206,7 @@ async fn receive(
     let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = match with {
-        WithExpire::Yes => asked.query_with_expire(fetch.from),
+        WithExpire::Yes | WithExpire::ToTry => asked.query_with_expire(fetch.from),
         WithExpire::No => asked.query(fetch.from),
     };
     let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));

@@ -4,7 +4,8 @@
 //! its turn like any other ([`AskError::RefusedOverUdp`]).
 //!
 //! Each query has an EXPIRE option (RFC 7314), unless the primary is known to break on an OPT record. Where that may be so, the query is asked
-//! once more without it, when its turn comes ([`AskError::WithoutEdns`]); over UDP, where nothing comes, the last try has none.
+//! once more without it, when its turn comes ([`AskError::WithoutEdns`]); over UDP, where nothing comes, the last try has none unless the
+//! primary has answered one with it of late.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,10 +123,10 @@ pub async fn ask_once(
     Ok(told.soa)
 }
 
-/// An answer, and whether the query that it is one to had an EXPIRE option.
+/// An answer, and whether the query that it is one to, or the last one, had an EXPIRE option.
 struct SoaAsked {
     answer: Result<ToldVersion, AskError>,
-    with: WithExpire,
+    has_opt: bool,
 }
 
 impl SoaAsked {
@@ -150,20 +151,20 @@ pub(in crate::transfer::secondary) async fn ask_soa(
     };
     let asked = ask(settings, idle, zone, peer, (over, with)).await;
     let now = Instant::now();
-    match (asked.with, &asked.answer) {
-        (WithExpire::Yes, _) if asked.is_answered() => edns.note_taken(address, what, now),
-        (WithExpire::Yes, Err(error)) => match error.edns_doubt() {
-            Some(EdnsDoubt::Silent) => edns.note_not_taken(address, (what, EdnsDoubt::Silent), now),
+    match (&asked.answer, asked.has_opt) {
+        (_, true) if asked.is_answered() => edns.note_taken(address, what, now),
+        (Err(error), true) => match error.edns_doubt() {
             Some(doubt) if edns.is_worth_another(address, (what, doubt), now) => {
                 return asked.answer.map_err(|error| AskError::WithoutEdns(doubt, Box::new(error)));
             }
-            Some(_) | None => {}
+            Some(doubt) => edns.note_failed(address, (what, doubt), now),
+            None => {}
         },
-        // The query before, or the tries before over UDP.
-        (WithExpire::No, Ok(_)) if doubt.is_some() || with == WithExpire::Yes => {
+        // After another query, or after other tries over UDP.
+        (Ok(_), false) if with != WithExpire::No || doubt.is_some() => {
             edns.note_not_taken(address, (what, doubt.unwrap_or(EdnsDoubt::Silent)), now);
         }
-        (WithExpire::Yes | WithExpire::No, _) => {}
+        (_, _) => {}
     }
     asked.answer.map_err(|error| match error {
         AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. })
@@ -185,11 +186,14 @@ async fn ask(
     // What is asked over TLS is not said in clear.
     if tls.is_some() || over == AskOver::Tcp {
         let answer = over_tcp(settings, idle, (zone, with), (address, key, tls)).await;
-        return SoaAsked { answer, with };
+        return SoaAsked { answer, has_opt: with != WithExpire::No };
     }
+    let mut has_opt = with != WithExpire::No;
     let mut last = NetError::Silent { address, after: Duration::ZERO }.into();
     for (number, wait) in TRIES.into_iter().enumerate() {
-        let with = if number + 1 == TRIES.len() { WithExpire::No } else { with };
+        let is_last = number + 1 == TRIES.len();
+        let with = if is_last && with == WithExpire::ToTry { WithExpire::No } else { with };
+        has_opt = with != WithExpire::No;
         let answer = ask_over_udp(settings, address, (zone, key.as_ref(), with), wait).await;
         let answer = match answer {
             Err(error @ AskError::Net(NetError::NoAddress(_) | NetError::Connect { .. })) => Err(error),
@@ -201,10 +205,9 @@ async fn ask(
             Err(AskError::Truncated) => over_tcp(settings, idle, (zone, with), (address, key, None)).await,
             answer => answer,
         };
-        return SoaAsked { answer, with };
+        return SoaAsked { answer, has_opt };
     }
-    // What a silent primary would say to another query cannot be told: the last one had no OPT record.
-    SoaAsked { answer: Err(last), with: WithExpire::No }
+    SoaAsked { answer: Err(last), has_opt }
 }
 
 /// Asks over UDP once, and judges the answer.
@@ -284,7 +287,7 @@ impl SentQuery {
     fn new(zone: &Name, key: Option<&Arc<Key>>, with: WithExpire) -> Self {
         let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
         let mut octets = match with {
-            WithExpire::Yes => asked.query_with_expire(None),
+            WithExpire::Yes | WithExpire::ToTry => asked.query_with_expire(None),
             WithExpire::No => asked.query(None),
         };
         let exchange = key.map(|key| Exchange::sign(&mut octets, key, unix_now()));

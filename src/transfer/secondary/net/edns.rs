@@ -2,7 +2,7 @@
 //!
 //! A query for the EXPIRE option has one. There are servers that answer it with FORMERR, NOTIMP or SERVFAIL, or close the connection, and there are
 //! middleboxes that drop it. Such a primary is asked without, and that is remembered for [`KNOWN_FOR`], as is the opposite: a primary
-//! that has answered an OPT record and now fails has another trouble.
+//! that has answered an OPT record and fails once has another trouble. If it fails again it may have become another one.
 //!
 //! Remembers two facts of each primary that the configuration or a catalog names, and none for longer than [`KNOWN_FOR`]. No I/O, no clock of its own.
 
@@ -21,6 +21,8 @@ const KNOWN_FOR: Duration = Duration::from_secs(3600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::transfer::secondary) enum WithExpire {
     Yes,
+    /// It is not known whether the primary takes that: where a query is sent several times, the last one goes without.
+    ToTry,
     No,
 }
 
@@ -36,7 +38,9 @@ pub(in crate::transfer::secondary) enum AskedWhat {
 pub enum EdnsDoubt {
     /// FORMERR or NOTIMP, as servers without EDNS answer (RFC 6891 section 7).
     Refused,
-    /// SERVFAIL, or the end of the connection instead of an answer: there may be other reasons.
+    /// SERVFAIL: there may be other reasons.
+    Failed,
+    /// The end of the connection instead of an answer. The same.
     Broken,
     /// Nothing came.
     Silent,
@@ -60,7 +64,7 @@ impl EdnsDoubt {
     pub(in crate::transfer::secondary) fn of_rcode(code: u8) -> Option<Self> {
         match code {
             rcode::FORMERR | rcode::NOTIMP => Some(Self::Refused),
-            rcode::SERVFAIL => Some(Self::Broken),
+            rcode::SERVFAIL => Some(Self::Failed),
             _ => None,
         }
     }
@@ -81,8 +85,9 @@ impl EdnsPeers {
         now: Instant,
     ) -> WithExpire {
         match self.is_taken(peer, what, now) {
+            Some(true) => WithExpire::Yes,
+            None => WithExpire::ToTry,
             Some(false) => WithExpire::No,
-            Some(true) | None => WithExpire::Yes,
         }
     }
 
@@ -108,12 +113,28 @@ impl EdnsPeers {
         }
     }
 
+    /// A query with an OPT record has failed in this way, and none without was sent.
+    pub(in crate::transfer::secondary) fn note_failed(
+        &self,
+        peer: SocketAddr,
+        (what, doubt): (AskedWhat, EdnsDoubt),
+        now: Instant,
+    ) {
+        match (doubt, self.is_taken(peer, what, now)) {
+            (EdnsDoubt::Silent, None) => self.note((peer, what), false, now),
+            (EdnsDoubt::Silent | EdnsDoubt::Broken, Some(true)) => {
+                locked(&self.known).remove(&(peer, what));
+            }
+            _ => {}
+        }
+    }
+
     fn note(&self, of: (SocketAddr, AskedWhat), is_taken: bool, now: Instant) {
         locked(&self.known).insert(of, KnownEdns { is_taken, until: now + KNOWN_FOR });
     }
 
     /// Whether a query that failed in this way is worth another one without an OPT record, at once. A silent primary may be dead: the next
-    /// round asks it so, which [`EdnsPeers::note_not_taken`] has it do.
+    /// round asks it so, which [`EdnsPeers::note_failed`] has it do.
     pub(in crate::transfer::secondary) fn is_worth_another(
         &self,
         peer: SocketAddr,
@@ -122,7 +143,7 @@ impl EdnsPeers {
     ) -> bool {
         match doubt {
             EdnsDoubt::Refused => true,
-            EdnsDoubt::Broken => self.is_taken(peer, what, now).is_none(),
+            EdnsDoubt::Failed | EdnsDoubt::Broken => self.is_taken(peer, what, now).is_none(),
             EdnsDoubt::Silent => false,
         }
     }
@@ -146,7 +167,7 @@ impl EdnsPeers {
 #[cfg(test)]
 mod tests {
     use super::AskedWhat::{Soa, Transfer};
-    use super::EdnsDoubt::{Broken, Refused, Silent};
+    use super::EdnsDoubt::{Broken, Failed, Refused, Silent};
     use super::*;
 
     fn peer(last: u8) -> SocketAddr {
@@ -156,26 +177,32 @@ mod tests {
     #[test]
     fn what_a_failure_says_depends_on_what_was_answered_before() {
         let now = Instant::now();
-        // What is known of SOA queries, the failure of one; whether it is asked again at once; how SOA and transfers are asked for afterwards.
-        use WithExpire::{No, Yes};
-        for (known, doubt, again, soa, transfer) in [
-            (None, Refused, true, No, No),
-            (None, Broken, true, No, Yes),
-            (None, Silent, false, No, Yes),
-            (Some(true), Refused, true, Yes, No),
-            (Some(true), Broken, false, Yes, Yes),
-            (Some(true), Silent, false, Yes, Yes),
+        use WithExpire::{No, ToTry, Yes};
+        // What is known of SOA queries; the failure of one; whether it is asked again at once; how SOA and transfers are asked for after an answer to
+        // that, or how SOA is when there was none.
+        for (is_known, doubt, again, soa, transfer) in [
+            (false, Refused, true, No, No),
+            (false, Failed, true, No, ToTry),
+            (false, Broken, true, No, ToTry),
+            (false, Silent, false, No, ToTry),
+            (true, Refused, true, Yes, No),
+            (true, Failed, false, Yes, ToTry),
+            (true, Broken, false, ToTry, ToTry),
+            (true, Silent, false, ToTry, ToTry),
         ] {
             let peers = EdnsPeers::default();
-            if known == Some(true) {
+            if is_known {
                 peers.note_taken(peer(1), Soa, now);
             }
-            assert_eq!(peers.takes_any(peer(1), now), known == Some(true));
-            assert_eq!(peers.is_worth_another(peer(1), (Soa, doubt), now), again, "{known:?} {doubt:?}");
-            peers.note_not_taken(peer(1), (Soa, doubt), now);
             let with = |what| peers.with(peer(1), what, now);
-            assert_eq!((with(Soa), with(Transfer)), (soa, transfer), "{known:?} {doubt:?}");
-            assert_eq!(peers.with(peer(2), Soa, now), Yes);
+            assert_eq!((peers.takes_any(peer(1), now), with(Soa) == Yes), (is_known, is_known));
+            assert_eq!(peers.is_worth_another(peer(1), (Soa, doubt), now), again, "{is_known} {doubt:?}");
+            match again {
+                true => peers.note_not_taken(peer(1), (Soa, doubt), now),
+                false => peers.note_failed(peer(1), (Soa, doubt), now),
+            }
+            assert_eq!((with(Soa), with(Transfer)), (soa, transfer), "{is_known} {doubt:?}");
+            assert_eq!(peers.with(peer(2), Soa, now), ToTry);
         }
     }
 
@@ -187,19 +214,19 @@ mod tests {
         (1..=2).for_each(|last| peers.note_not_taken(peer(last), (Soa, Broken), now));
         peers.note_taken(peer(3), Soa, now);
         let last = now + KNOWN_FOR - Duration::from_nanos(1);
-        assert_eq!((with(1, last), with(1, now + KNOWN_FOR)), (WithExpire::No, WithExpire::Yes));
+        assert_eq!((with(1, last), with(1, now + KNOWN_FOR)), (WithExpire::No, WithExpire::ToTry));
         assert!(peers.takes_any(peer(3), last) && !peers.takes_any(peer(3), now + KNOWN_FOR));
         peers.forget_other_peers(&HashSet::from([peer(2)]));
-        assert_eq!((with(1, now), with(2, now)), (WithExpire::Yes, WithExpire::No));
+        assert_eq!((with(1, now), with(2, now)), (WithExpire::ToTry, WithExpire::No));
         assert_eq!(locked(&peers.known).len(), 1);
         peers.forget_all();
-        assert_eq!(with(2, now), WithExpire::Yes);
+        assert_eq!(with(2, now), WithExpire::ToTry);
     }
 
     #[test]
     fn the_rcodes_of_servers_without_edns_are_told_from_others() {
         let of = |code| EdnsDoubt::of_rcode(code);
         assert_eq!((of(rcode::FORMERR), of(rcode::NOTIMP)), (Some(Refused), Some(Refused)));
-        assert_eq!((of(rcode::SERVFAIL), of(rcode::REFUSED), of(rcode::NOTAUTH)), (Some(Broken), None, None));
+        assert_eq!((of(rcode::SERVFAIL), of(rcode::REFUSED), of(rcode::NOTAUTH)), (Some(Failed), None, None));
     }
 }
