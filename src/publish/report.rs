@@ -87,6 +87,8 @@ pub struct ZoneReport {
     pub expiry: Expiry,
     /// Whether it is a catalog zone: secondaries get it, and it is not answered from.
     pub is_catalog: bool,
+    /// Whether new versions of it come from primaries, by the configuration or a catalog.
+    pub is_from_primaries: bool,
     /// What is wrong, each one line of bounded length, four at most; empty while all is well.
     pub faults: Vec<Fault>,
 }

@@ -75,8 +75,6 @@ pub struct Edns<'a> {
     pub dnssec_ok: bool,
     /// Whether the NSID option was sent (RFC 5001 section 2.1; what is in it does not matter).
     pub nsid: bool,
-    /// Whether an empty EXPIRE option was sent (RFC 7314 section 3).
-    pub expire: bool,
     /// What is in the COOKIE option.
     pub cookie: Option<&'a [u8]>,
     /// What is in the edns-tcp-keepalive option.
@@ -275,7 +273,6 @@ fn read_opt<'a>(record: &RawRecord<'a>) -> Option<Edns<'a>> {
         let octets = cursor.take(usize::from(length))?;
         match code {
             option::NSID => edns.nsid = true,
-            option::EXPIRE => edns.expire |= octets.is_empty(),
             option::COOKIE => edns.cookie = edns.cookie.or(Some(octets)),
             option::TCP_KEEPALIVE => edns.tcp_keepalive = edns.tcp_keepalive.or(Some(octets)),
             option::PADDING => edns.padding = true,

@@ -32,6 +32,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
     }
 }
 

@@ -35,6 +35,8 @@ pub(in crate::daemon) struct ServedVersions {
     pub(in crate::daemon) versions: Arc<ReleasedVersions>,
     /// How old what comes from primaries is.
     pub(in crate::daemon) secondary: SecondaryHandle,
+    /// What comes from primaries.
+    pub(in crate::daemon) report: Reader<Report>,
 }
 
 impl Source for ServedVersions {
@@ -52,11 +54,8 @@ impl Source for ServedVersions {
     }
 
     fn time_left(&self, zone: &Zone) -> Option<Duration> {
-        match self.secondary.remaining(zone.origin()) {
-            Remaining::Origin => Some(soa_expire(zone)),
-            Remaining::Unknown => None,
-            Remaining::Left(left) => Some(less_than_all(left, soa_expire(zone))),
-        }
+        let remaining = self.secondary.remaining(zone.origin());
+        time_left(zone, remaining, &self.report.load())
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {
@@ -74,6 +73,19 @@ impl Source for ServedVersions {
 /// section 3.3.13): a secondary would take the answer as the word that what it has is the newest.
 fn sendable(served: &Snapshot, name: &Name) -> Option<Arc<Zone>> {
     served.zone(name).filter(|_| served.expiry(name) == Expiry::Current).cloned()
+}
+
+/// How long what is served of a zone may be served on. The publisher and the secondary are told of members of catalogs one after the other: this is the
+/// origin of a zone only where both say so.
+fn time_left(zone: &Zone, remaining: Remaining, report: &Report) -> Option<Duration> {
+    match remaining {
+        Remaining::Origin => {
+            let reported = report.zones.get(zone.origin())?;
+            Some(soa_expire(zone)).filter(|_| !reported.is_from_primaries)
+        }
+        Remaining::Unknown => None,
+        Remaining::Left(left) => Some(less_than_all(left, soa_expire(zone))),
+    }
 }
 
 /// What a secondary says is left. SOA EXPIRE itself is what the origin of a zone says: where it is shorter than REFRESH and RETRY together,

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::wire::{option, option_of, rcode};
-
-use super::fault::TransferFault;
-use super::reader::{Outcome, WhyWhole};
+use crate::wire::{option, option_of};
 
 /// What the EXPIRE option of a response says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +19,5 @@ impl TimeLeft {
         let seconds = option_of(response, option::EXPIRE)?;
         let left = Duration::from_secs(u32::from_be_bytes(seconds.try_into().ok()?).into());
         Some(Self { left, asked })
-    }
-}
-
-/// Whether a transfer has ended as with a primary that knows nothing of EDNS (RFC 6891 section 7): it may answer the same query without
-/// an OPT record.
-pub fn refuses_edns(outcome: Result<&Outcome, &TransferFault>) -> bool {
-    match outcome {
-        Ok(Outcome::AskWhole(WhyWhole::Rcode(code))) | Err(TransferFault::Refused(code)) => {
-            matches!(*code, rcode::FORMERR | rcode::NOTIMP)
-        }
-        _ => false,
     }
 }

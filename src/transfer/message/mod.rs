@@ -27,7 +27,7 @@ mod soa_answer;
 mod tests;
 
 pub use crate::wire::octets::BadName;
-pub use expire::{TimeLeft, refuses_edns};
+pub use expire::TimeLeft;
 pub use fault::TransferFault;
 pub use limits::Limits;
 pub use query::Asked;

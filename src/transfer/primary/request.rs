@@ -7,7 +7,9 @@ use crate::publish::Difference;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
 use crate::transfer::writer::{Messages, Reply};
 use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
-use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, append_opt, flag, opcode, rcode};
+use crate::wire::{
+    CLASS_IN, LookupName, Name, Query, RecordType, Serial, append_opt, flag, opcode, option, option_of, rcode,
+};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
@@ -187,7 +189,7 @@ pub(super) fn judge(
         record_type: question.record_type,
         is_rd: query.header.flags & flag::RD != 0,
         has_opt: query.edns.is_some(),
-        expire: query.edns.filter(|edns| edns.expire).and_then(|_| seconds_left(&zone, &kind, source)),
+        expire: asks_for_expire(message).then(|| seconds_left(&zone, asked, source)).flatten(),
         room: signer.as_ref().map_or(0, |signer| signer.key().record_octets()),
     };
     (Answer::Stream(Box::new(Stream { zone, kind, reply, signer, asked, from })), None)
@@ -216,13 +218,18 @@ fn kind(
     }
 }
 
-/// What the EXPIRE option says (RFC 7314 section 4). While that is not known, nothing is left for a version that the secondary has already,
-/// and nothing is said of another one.
-fn seconds_left(zone: &Zone, kind: &Content, source: &dyn Source) -> Option<u32> {
-    match (source.time_left(zone), kind) {
+/// Whether a request has an empty EXPIRE option (RFC 7314 section 3).
+fn asks_for_expire(message: &[u8]) -> bool {
+    option_of(message, option::EXPIRE).is_some_and(<[u8]>::is_empty)
+}
+
+/// What the EXPIRE option says (RFC 7314 section 4). While that is not known, an SOA response says that nothing is left: it makes no version
+/// older that the secondary has. A response to a request for a transfer says nothing then, because a version may go into service by it.
+fn seconds_left(zone: &Zone, asked: AskedFor, source: &dyn Source) -> Option<u32> {
+    match (source.time_left(zone), asked) {
         (Some(left), _) => Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX)),
-        (None, Content::Soa) => Some(0),
-        (None, Content::Differences(_) | Content::Whole) => None,
+        (None, AskedFor::Soa) => Some(0),
+        (None, AskedFor::Ixfr | AskedFor::Axfr) => None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! What each secondary asked for last: which of them lag.
 //!
 //! Several secondaries may have one address, behind a translator of addresses for instance: then they are told apart by the keys that they sign
-//! with, or by the names in their certificates.
+//! with, or by the names in their certificates. What one of them was called before (another key, a certificate of an hour) goes when it
+//! has not asked for [`FORMER_AFTER`], or is beyond [`MOST_OF_ADDRESS`].
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, TryLockError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
@@ -14,6 +15,11 @@ use crate::wire::{Name, Serial};
 /// Pairs of a zone and a secondary that are remembered: 20,000 zones with five secondaries each. Beyond that the one that asked longest ago
 /// is forgotten.
 const MAX_REMEMBERED_PAIRS: usize = 100_000;
+/// Names of secondaries of one address that are remembered for one zone: the POPs behind one translator of addresses. Beyond that the one
+/// that asked longest ago is forgotten.
+const MOST_OF_ADDRESS: usize = 16;
+/// How long a name that asks no more stands beside one of the same address that does: longer than REFRESH, which is seldom more than a day.
+const FORMER_AFTER: Duration = Duration::from_secs(2 * 86_400);
 
 /// What a secondary asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +105,8 @@ impl SeenTable {
         sent: Option<(Sent, Serial)>,
         serial: Option<Serial>,
     ) {
-        self.note_at_most(MAX_REMEMBERED_PAIRS, (zone, client), asked, (sent, serial));
+        let now = SystemTime::now();
+        self.note_at_most(MAX_REMEMBERED_PAIRS, (zone, client), asked, (sent, serial), now);
     }
 
     fn note_at_most(
@@ -108,8 +115,10 @@ impl SeenTable {
         (zone, client): (&Name, &SecondaryId),
         asked: AskedFor,
         (sent, serial): (Option<(Sent, Serial)>, Option<Serial>),
+        at: SystemTime,
     ) {
         let mut entries = locked(&self.entries);
+        entries.forget_former(zone, client, at);
         let Entries { seen: all, order, requests } = &mut *entries;
         let key = (zone.clone(), client.clone());
         let before = all.get(&key);
@@ -122,7 +131,6 @@ impl SeenTable {
         }
         *requests += 1;
         let (serial, (sent, sent_serial)) = (serial.or(known.0), sent.or(known.1).unzip());
-        let at = SystemTime::now();
         let (client, known_by) = client.clone();
         let seen = Seen { zone: zone.clone(), client, known_by, asked, sent, at, serial, sent_serial };
         order.insert(*requests, key.clone());
@@ -160,6 +168,34 @@ impl SeenTable {
     }
 }
 
+impl Entries {
+    /// Forgets names of the address of this secondary that it or others had for this zone before.
+    fn forget_former(&mut self, zone: &Name, client: &SecondaryId, now: SystemTime) {
+        let first = (zone.clone(), (client.0, KnownBy::Address));
+        let of_address =
+            self.seen.range(first..).take_while(|((name, other), _)| name == zone && other.0 == client.0);
+        let (mut count, mut oldest, mut gone) = (0, None, Vec::new());
+        for (key, (number, seen)) in of_address.filter(|((_, other), _)| other != client) {
+            // After a step of the clock backwards nothing is old.
+            if now.duration_since(seen.at).is_ok_and(|age| age > FORMER_AFTER) {
+                gone.push((key.clone(), *number));
+                continue;
+            }
+            count += 1;
+            if oldest.is_none_or(|(_, least)| *number < least) {
+                oldest = Some((key, *number));
+            }
+        }
+        if let Some((key, number)) = oldest.filter(|_| count >= MOST_OF_ADDRESS) {
+            gone.push((key.clone(), number));
+        }
+        for (key, number) in gone {
+            self.seen.remove(&key);
+            self.order.remove(&number);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +205,9 @@ mod tests {
         let table = SeenTable::default();
         let name = |zone: u32| -> Name { format!("z{zone}.").parse().unwrap() };
         let client = (IpAddr::from([192, 0, 2, 1]), KnownBy::Address);
-        let note = |zone| table.note_at_most(3, (&name(zone), &client), AskedFor::Soa, (None, None));
+        let note = |zone| {
+            table.note_at_most(3, (&name(zone), &client), AskedFor::Soa, (None, None), SystemTime::now())
+        };
         let known = || table.list().into_iter().map(|seen| seen.zone.to_string()).collect::<Vec<_>>();
         (1..=3).for_each(note);
         note(1);
@@ -200,5 +238,43 @@ mod tests {
         assert_eq!(serials, [(address, 3), (a, 9), (b, 1), (certificate, 2)]);
         table.forget(&zone);
         assert_eq!(table.list(), []);
+    }
+
+    #[test]
+    fn what_a_secondary_was_called_before_is_forgotten_after_two_days_or_sixteen_names() {
+        let table = SeenTable::default();
+        let zone: Name = "example.".parse().unwrap();
+        let begun = SystemTime::now();
+        let note = |last, known_by: &str, hours: u64| {
+            let known_by = match known_by {
+                "" => KnownBy::Address,
+                name => KnownBy::Certificate(name.into()),
+            };
+            let (client, at) =
+                ((IpAddr::from([192, 0, 2, last]), known_by), begun + Duration::from_secs(hours * 3600));
+            table.note_at_most(100, (&zone, &client), AskedFor::Soa, (None, None), at);
+        };
+        let known = || {
+            let name = |it: Seen| match it.known_by {
+                KnownBy::Certificate(name) => name.to_string(),
+                _ => String::new(),
+            };
+            table.list().into_iter().map(name).collect::<Vec<_>>()
+        };
+        for (last, name, hours) in
+            [(1, "", 0), (1, "2025", 0), (2, "other", 0), (1, "2026", 1), (1, "beside", 47)]
+        {
+            note(last, name, hours);
+        }
+        note(1, "2026", 48);
+        assert_eq!(known(), ["", "2025", "2026", "beside", "other"]);
+        // One of another address stays, however long ago it asked.
+        note(1, "2026", 49);
+        assert_eq!(known(), ["2026", "beside", "other"]);
+        // A certificate for each hour.
+        (0..40).for_each(|it| note(1, &format!("{it:02}"), 50));
+        let expected: Vec<String> = (24..40).map(|it| it.to_string()).chain(["other".to_owned()]).collect();
+        assert_eq!(known(), expected);
+        assert_eq!(locked(&table.entries).order.len(), expected.len());
     }
 }

@@ -13,8 +13,8 @@ use super::machine::{JITTER, Refresh};
 const MOST_SPREAD: Duration = Duration::from_secs(30);
 
 impl Refresh {
-    /// What survives a restart. The age comes from the timer, because the clock may have been set since; where a primary has said how long its
-    /// version may be served, it is the age of that.
+    /// What survives a restart. Ages come from timers, because the clock may have been set since. Where a primary has said that less is left
+    /// of its version than EXPIRE, the age of that stands beside the time when it said so.
     pub fn save(&self, now: Now) -> Saved {
         let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
@@ -24,10 +24,11 @@ impl Refresh {
             let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
             wall.saturating_sub(age.as_secs())
         });
-        let (checked, unconfirmed_since) = match self.checked {
-            Some(checked) => (since.or_else(|| Some(unix_seconds(checked))), None),
-            None => (None, since),
-        };
+        let checked = self.checked.map(|checked| match self.confirmed_at {
+            Some(at) => wall.saturating_sub(now.instant.saturating_duration_since(at).as_secs()),
+            None => since.unwrap_or(unix_seconds(checked)),
+        });
+        let unconfirmed_since = since.filter(|since| checked.is_none_or(|checked| *since < checked));
         let due = wall.saturating_add(wait.as_secs());
         Saved {
             checked,
@@ -57,15 +58,18 @@ impl Refresh {
         // Of a clock that went backwards nothing can be said but that no time has passed.
         let wall = unix_seconds(now.wall).max(saved.saved);
         // Without both, timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
-        let checked = saved.checked.or(saved.unconfirmed_since).unwrap_or(saved.saved);
-        let age = Duration::from_secs(wall.saturating_sub(checked));
+        // The earlier one: see `save`.
+        let since = saved.checked.into_iter().chain(saved.unconfirmed_since).min().unwrap_or(saved.saved);
+        let age_of = |since| Duration::from_secs(wall.saturating_sub(since));
+        let age = age_of(since);
         let expire = self.expire_of(soa);
         self.expires = match expire.checked_sub(age) {
             Some(left) => now.instant.checked_add(left),
             // Since when it has expired; a timer does not reach back behind the start of the host.
             None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
         };
-        (self.checked, self.confirmed_at) = (saved.checked.and_then(at_unix), None);
+        self.checked = saved.checked.and_then(at_unix);
+        self.confirmed_at = saved.checked.and_then(|checked| now.instant.checked_sub(age_of(checked)));
         self.restore_forked(saved.forked);
         self.is_unexplained = false;
         if saved.lineage.is_none() {

@@ -1,11 +1,12 @@
 //! Until when what is served may be served, by what primaries say of it (RFC 1034 section 4.3.5, RFC 7314 section 5).
 //!
-//! | the answer | of the version that is served | with a version that goes into service |
+//! | the answer | of the version that is served | the transfer of a version that goes into service |
 //! | --- | --- | --- |
 //! | has no EXPIRE option | EXPIRE from now on | EXPIRE from now on |
 //! | says SOA EXPIRE, as the origin does | the same | the same |
 //! | says another number | as long as that, if it has not longer already | as long as that |
 //!
+//! What an SOA response of the same round said is no word on a version that goes into service: it may have been about the one before.
 //! Never longer than EXPIRE, whatever a primary says. Of several primaries that confirm it in one round the longest time counts.
 
 use std::time::{Duration, Instant};
@@ -14,12 +15,22 @@ use crate::transfer::message::{Soa, TimeLeft};
 
 use super::{Now, Refresh};
 
+/// The shortest time between two looks at a version of which little is left: a primary of which little was left, too, has heard its own
+/// primary meanwhile, and each halving of what is left costs one query.
+const LEAST_LOOK: Duration = Duration::from_secs(5);
+
 impl Refresh {
     /// How long the version may be served of which this primary tells next, where it says so.
     pub fn note_time_left(&mut self, primary: usize, left: Option<TimeLeft>) {
-        if let Some(left) = left {
+        if left.is_some() {
             self.seen.note_left(primary, left);
         }
+    }
+
+    /// What this primary says of the version that it has just given, with the transfer itself. Its SOA response may have been about the
+    /// version before: it counts no more.
+    pub fn note_time_left_of_given(&mut self, primary: usize, left: Option<TimeLeft>) {
+        self.seen.note_left(primary, left);
     }
 
     /// Another round begins: what was said before counts no more.
@@ -49,13 +60,17 @@ impl Refresh {
     }
 
     /// How long after a look that found nothing newer the next one is due: REFRESH; earlier where what is served would expire before a
-    /// look after that one, so that a primary that is confirmed itself meanwhile is heard in time.
+    /// look after that one, so that a primary that is confirmed itself meanwhile is heard in time. Of one that says that nothing is left,
+    /// RETRY.
     pub(super) fn next_look(&self, soa: Soa, now: Now) -> Duration {
         let (refresh, retry) = (self.refresh_of(soa), self.retry_of(soa));
         let left = self.expires.map_or(Duration::MAX, |at| at.saturating_duration_since(now.instant));
-        match left < refresh.saturating_add(retry) {
-            true => (left / 2).max(retry).min(refresh),
-            false => refresh,
+        match left {
+            Duration::ZERO => retry,
+            left if left < refresh.saturating_add(retry) => {
+                (left / 2).max(retry.min(LEAST_LOOK)).min(refresh)
+            }
+            _ => refresh,
         }
     }
 

@@ -85,9 +85,9 @@ impl ToldSerials {
     }
 
     /// This one says how long its version may be served.
-    pub(super) fn note_left(&mut self, primary: usize, left: TimeLeft) {
+    pub(super) fn note_left(&mut self, primary: usize, left: Option<TimeLeft>) {
         if let Some(it) = self.left.get_mut(primary) {
-            *it = Some(left);
+            *it = left;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::wire::Name;
 /// How long what is served of a zone may be served on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remaining {
-    /// It does not come from primaries: this is its origin.
+    /// It does not come from primaries that are known here: this is its origin, unless it is a member of a catalog that comes or goes.
     Origin,
     /// It comes from primaries, and it is not known yet how old it is.
     Unknown,

@@ -66,6 +66,7 @@ pub use jobs::turns::PeerQueues;
 pub use net::NetError;
 pub use net::ask::{AskError, AskOver, ask_once};
 pub(super) use net::datagrams;
+pub use net::edns::EdnsDoubt;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

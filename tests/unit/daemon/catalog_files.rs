@@ -26,6 +26,7 @@ fn zone(file: FilePresence) -> ZoneReport {
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
         signatures: None,
     }

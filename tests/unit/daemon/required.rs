@@ -30,6 +30,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults: Vec::new(),
     }
 }

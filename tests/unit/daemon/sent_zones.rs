@@ -23,6 +23,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults: Vec::new(),
         signatures: None,
     }
@@ -78,16 +79,48 @@ fn without_a_state_directory_nothing_waits() {
     assert_eq!(changes.take_in(&report, Instant::now()), [name()]);
 }
 
-#[test]
-fn what_has_expired_is_not_sent_onwards_though_it_is_served_as_stale() {
+/// A zone with this EXPIRE, in seconds.
+fn zone_with(expire: u32) -> Arc<Zone> {
     let (mut batch, origin) = (RecordBatch::new(&name()), name());
-    let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();
+    let numbers = [1, 1, 1, expire, 1].map(u32::to_be_bytes).concat();
+    let soa = [origin.as_wire(), origin.as_wire(), &numbers].concat();
     for (record_type, rdata) in [(RecordType::SOA, &soa[..]), (RecordType::NS, origin.as_wire())] {
         batch.push(origin.as_wire(), record_type, 60, rdata, Place::default());
     }
     let mut builder = ZoneBuilder::new(origin.clone());
     builder.add(batch);
-    let serving = Snapshot::default().with_changes([Arc::new(builder.finish().unwrap())], &[]).completed();
+    Arc::new(builder.finish().unwrap())
+}
+
+#[test]
+fn only_what_comes_from_no_primary_by_the_publisher_and_the_secondary_has_its_origin_here() {
+    let seconds = |it| Some(Duration::from_secs(it));
+    let left = |it| Remaining::Left(Duration::from_secs(it));
+    let served = zone_with(1_000);
+    // What the secondary says, whether the publisher has it from primaries, and how long it may be served on.
+    for (remaining, is_from_primaries, expected) in [
+        (Remaining::Origin, Some(false), seconds(1_000)),
+        (Remaining::Origin, Some(true), None),
+        (Remaining::Origin, None, None),
+        (Remaining::Unknown, Some(true), None),
+        (Remaining::Unknown, Some(false), None),
+        (left(7), Some(true), seconds(7)),
+        (left(7), Some(false), seconds(7)),
+        // All of it is what the origin says.
+        (left(1_000), Some(true), seconds(999)),
+    ] {
+        let mut report = Report::default();
+        if let Some(is_from_primaries) = is_from_primaries {
+            report.put(name(), ZoneReport { is_from_primaries, ..zone(1, true) });
+        }
+        let found = time_left(&served, remaining, &report);
+        assert_eq!(found, expected, "{remaining:?} {is_from_primaries:?}");
+    }
+}
+
+#[test]
+fn what_has_expired_is_not_sent_onwards_though_it_is_served_as_stale() {
+    let serving = Snapshot::default().with_changes([zone_with(0)], &[]).completed();
     for (expiry, is_sent) in [(Expiry::Stale, false), (Expiry::Expired, false), (Expiry::Current, true)] {
         let told = serving.with_expiry([(&name(), expiry)]);
         let told = told.unwrap_or_else(|| serving.clone());

@@ -32,6 +32,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
     }
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::transfer::message::TimeLeft;
 use crate::transfer::refresh::Order;
 use crate::transfer::secondary::Remaining;
-use crate::wire::{Name, append_opt, append_opt_with, option};
+use crate::wire::{Name, append_opt, append_opt_with, option, option_of};
 use crate::zone::Zone;
 
 /// A server that has its zones from a primary: so long may they be served.
@@ -77,8 +77,8 @@ fn who_asks_how_long_a_zone_may_be_served_is_told_in_the_first_message() {
     for (record_type, from, transport, unknown_says) in [
         (T::SOA, None, Transport::Udp, Some(0)),
         (T::SOA, None, Transport::Tcp, Some(0)),
-        (T::IXFR, Some(6), Transport::Tcp, Some(0)),
-        (T::IXFR, Some(5), Transport::Udp, Some(0)),
+        (T::IXFR, Some(6), Transport::Tcp, None),
+        (T::IXFR, Some(5), Transport::Udp, None),
         (T::IXFR, Some(5), Transport::Tcp, None),
         (T::IXFR, Some(4), Transport::Tcp, None),
         (T::AXFR, None, Transport::Tls, None),
@@ -122,10 +122,8 @@ fn seconds_left(secondary: &Secondary) -> Option<u64> {
 
 /// Has the zone asked for, and waits until so many seconds are left.
 fn refreshed(secondary: &Secondary, seconds: std::ops::RangeInclusive<u64>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     wait_until(&format!("{seconds:?} are left"), BOUND, || {
-        let handle = secondary.handle();
-        assert_eq!(runtime.block_on(handle.order(Some(name("example.")), Order::Refresh)).unwrap(), 1);
+        order(secondary);
         seconds_left(secondary).is_some_and(|left| seconds.contains(&left))
     });
 }
@@ -150,6 +148,15 @@ fn a_secondary_serves_no_longer_than_its_primary_says() {
         hub.apply(difference(6, 7, &[a("a.example.", 2)], &[a("a.example.", 3)])).unwrap();
         refreshed(&running, 2_900..=3_000);
         assert_eq!(next(&served), (7, By::Differences));
+        // A primary that does not know how old its version is says "0" of it to SOA queries, and nothing with the transfer that follows.
+        aged.set(None);
+        hub.apply(difference(7, 8, &[a("a.example.", 3)], &[a("a.example.", 4)])).unwrap();
+        refreshed(&running, 9_900..=10_000);
+        assert_eq!(next(&served), (8, By::Differences));
+        aged.set(Some(3_000));
+        hub.apply(difference(8, 9, &[a("a.example.", 4)], &[a("a.example.", 5)])).unwrap();
+        refreshed(&running, 2_900..=3_000);
+        assert_eq!(next(&served), (9, By::Differences));
         // The origin answers: EXPIRE.
         aged.set(Some(10_000));
         refreshed(&running, 9_900..=10_000);
@@ -157,25 +164,50 @@ fn a_secondary_serves_no_longer_than_its_primary_says() {
     }
 }
 
-/// A primary that knows nothing of EDNS: RCODE in its answer to a message with an OPT record. What it was asked: the type, and whether there
-/// was one.
-fn without_edns(hub: &Arc<Hub>, rcode: u8) -> (SocketAddr, Arc<Mutex<Vec<(RecordType, bool)>>>) {
+/// What a primary does with a message that has an OPT record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnOpt {
+    /// This RCODE, unsigned.
+    Rcode(u8),
+    /// Nothing over UDP; the end of the connection over TCP.
+    Drops,
+    /// FORMERR over TCP, behind the first message of the answer.
+    Midway,
+}
+
+/// A primary that breaks on OPT records. What it was asked: the type, and whether there was one; and how many connections it has taken.
+struct BreaksOnOpt {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<(RecordType, bool)>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+fn breaks_on_opt(hub: &Arc<Hub>, on_opt: OnOpt) -> BreaksOnOpt {
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let socket = UdpSocket::bind(address).unwrap();
-    let asked: Arc<Mutex<Vec<(RecordType, bool)>>> = Arc::default();
+    let (asked, connections): (Arc<Mutex<Vec<(RecordType, bool)>>>, Arc<Mutex<usize>>) = Default::default();
     let answers = {
         let (asked, hub) = (asked.clone(), hub.clone());
         move |query: &[u8], transport| {
             let at = 12 + name("example.").as_wire().len();
             let record_type = RecordType(u16::from_be_bytes([query[at], query[at + 1]]));
-            let has_opt = query[11] > 0;
+            let has_opt = option_of(query, option::EXPIRE).is_some();
             asked.lock().unwrap().push((record_type, has_opt));
-            match has_opt {
-                true => {
-                    vec![[&query[..2], &[0x80, rcode, 0, 1, 0, 0, 0, 0, 0, 0], &query[12..at + 4]].concat()]
+            let error =
+                |rcode| [&query[..2], &[0x80, rcode, 0, 1, 0, 0, 0, 0, 0, 0], &query[12..at + 4]].concat();
+            match on_opt {
+                _ if !has_opt => answer(query, &*hub, transport),
+                OnOpt::Rcode(rcode) => vec![error(rcode)],
+                OnOpt::Drops => vec![],
+                OnOpt::Midway if transport == Transport::Udp => answer(query, &*hub, transport),
+                OnOpt::Midway => {
+                    let mut messages = answer(query, &*hub, transport);
+                    assert!(messages.len() > 1);
+                    messages.truncate(1);
+                    messages.push(error(1));
+                    messages
                 }
-                false => answer(query, &*hub, transport),
             }
         }
     };
@@ -184,40 +216,94 @@ fn without_edns(hub: &Arc<Hub>, rcode: u8) -> (SocketAddr, Arc<Mutex<Vec<(Record
         let mut query = [0; 512];
         while let Ok((octets, client)) = socket.recv_from(&mut query) {
             let messages = over_udp(&query[..octets], Transport::Udp);
-            socket.send_to(&messages[0], client).unwrap();
+            messages.first().map(|message| socket.send_to(message, client).unwrap());
         }
     });
+    let taken = connections.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, mut length) = (stream.unwrap(), [0; 2]);
-            while stream.read_exact(&mut length).is_ok() {
-                let mut query = vec![0; u16::from_be_bytes(length).into()];
-                stream.read_exact(&mut query).unwrap();
-                for message in answers(&query, Transport::Tcp) {
-                    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
-                    stream.write_all(&framed).unwrap();
+            *taken.lock().unwrap() += 1;
+            let answers = answers.clone();
+            std::thread::spawn(move || {
+                let (mut stream, mut length) = (stream.unwrap(), [0; 2]);
+                while stream.read_exact(&mut length).is_ok() {
+                    let mut query = vec![0; u16::from_be_bytes(length).into()];
+                    stream.read_exact(&mut query).unwrap();
+                    let messages = answers(&query, Transport::Tcp);
+                    if messages.is_empty() {
+                        return;
+                    }
+                    for message in messages {
+                        let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+                        stream.write_all(&framed).unwrap();
+                    }
                 }
-            }
+            });
         }
     });
-    (address, asked)
+    BreaksOnOpt { address, asked, connections }
+}
+
+/// An order, which has what is known of primaries forgotten.
+fn order(secondary: &Secondary) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let handle = secondary.handle();
+    assert_eq!(runtime.block_on(handle.order(Some(name("example.")), Order::Refresh)).unwrap(), 1);
 }
 
 #[test]
-fn a_primary_without_edns_is_asked_once_more_without_it() {
-    for rcode in [1, 4] {
+fn a_primary_that_breaks_on_edns_is_asked_without_it_and_that_is_remembered() {
+    use RecordType as T;
+    let with = |it: &[T]| it.iter().map(|it| (*it, true)).collect::<Vec<_>>();
+    let both = |it: T| vec![(it, true), (it, false)];
+    for (on_opt, key, after_order) in [
+        (OnOpt::Rcode(1), None, [both(T::SOA), vec![(T::IXFR, false)]].concat()),
+        (OnOpt::Rcode(4), None, [both(T::SOA), vec![(T::IXFR, false)]].concat()),
+        // It has not looked at the signature.
+        (OnOpt::Rcode(1), Some("old."), [both(T::SOA), vec![(T::IXFR, false)]].concat()),
+        (OnOpt::Rcode(4), Some("old."), [both(T::SOA), vec![(T::IXFR, false)]].concat()),
+        // That may have another reason.
+        (OnOpt::Rcode(2), None, [both(T::SOA), both(T::IXFR)].concat()),
+        (OnOpt::Drops, None, [with(&[T::SOA]), both(T::SOA), both(T::IXFR)].concat()),
+        (OnOpt::Drops, Some("old."), [with(&[T::SOA]), both(T::SOA), both(T::IXFR)].concat()),
+    ] {
+        let what = format!("{on_opt:?} {key:?}");
         let hub = hub_with_history();
-        let (address, asked) = without_edns(&hub, rcode);
+        let primary = breaks_on_opt(&hub, on_opt);
+        let asked = || std::mem::take(&mut *primary.asked.lock().unwrap());
         let (pop, served) = Hub::new();
-        let (running, listener) = secondary(address, None, &pop);
-        assert_eq!(next(&served), (6, By::Whole));
-        hub.apply(difference(6, 7, &[a("a.example.", 2)], &[a("a.example.", 3)])).unwrap();
+        let (running, listener) = secondary(primary.address, key, &pop);
+        assert_eq!(next(&served), (6, By::Whole), "{what}");
         wait_until("the first transfer is told", BOUND, || seconds_left(&running).is_some());
-        refreshed(&running, 9_900..=10_000);
-        assert_eq!(next(&served), (7, By::Differences));
-        use RecordType as T;
-        let expected = [T::AXFR, T::SOA, T::IXFR].map(|it| [(it, true), (it, false)]).concat();
-        assert_eq!(asked.lock().unwrap()[..6], expected);
+        assert_eq!(asked(), both(T::AXFR), "{what}");
+        // An RCODE is an answer: the same connection serves for the next query. A signature that is missing ends it.
+        let connections = if key.is_none() && on_opt != OnOpt::Drops { 1 } else { 2 };
+        assert_eq!(*primary.connections.lock().unwrap(), connections, "{what}");
+        hub.apply(difference(6, 7, &[a("a.example.", 2)], &[a("a.example.", 3)])).unwrap();
+        order(&running);
+        assert_eq!(next(&served), (7, By::Differences), "{what}");
+        assert_eq!(asked(), after_order, "{what}");
+        if key.is_none() {
+            hub.apply(difference(7, 8, &[a("a.example.", 3)], &[a("a.example.", 4)])).unwrap();
+            let notify =
+                [&[0, 1, 0x24, 0, 0, 1, 0, 0, 0, 0, 0, 0], name("example.").as_wire(), &[0, 6, 0, 1]]
+                    .concat();
+            assert!(running.handle().notify(&notify, LOOPBACK).is_some());
+            assert_eq!(next(&served), (8, By::Differences), "{what}");
+            assert_eq!(asked(), [(T::SOA, false), (T::IXFR, false)], "{what}");
+        }
         drop((running, listener));
     }
+}
+
+#[test]
+fn an_error_in_the_middle_of_a_transfer_says_nothing_of_edns() {
+    let hub = hub_with_history();
+    let primary = breaks_on_opt(&hub, OnOpt::Midway);
+    let (pop, served) = Hub::new();
+    let (running, listener) = secondary(primary.address, None, &pop);
+    wait_until("a second transfer", BOUND, || primary.asked.lock().unwrap().len() > 1);
+    assert_eq!(primary.asked.lock().unwrap()[..2], [(RecordType::AXFR, true); 2]);
+    assert!(served.try_recv().is_err());
+    drop((running, listener));
 }

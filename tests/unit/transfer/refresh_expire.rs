@@ -47,6 +47,9 @@ fn a_confirmation_makes_the_time_longer_up_to_what_it_says_and_never_longer_than
         confirm(&mut it, now, says.and_then(|says| left(now, says)));
         assert_eq!(time_left(&it, now), after, "{before} {says:?}");
         assert_eq!((it.is_expired(now), it.status(now).checked), (after == 0, Some(now.wall)), "{says:?}");
+        // What was said in an earlier round counts no more.
+        confirm(&mut it, now, None);
+        assert_eq!(time_left(&it, now), EXPIRE, "{says:?}");
     }
     // The time under way makes no version younger.
     let begun = start();
@@ -63,22 +66,24 @@ fn a_version_that_a_primary_gives_may_be_served_as_long_as_it_says() {
         for served in [None, Some(5)] {
             let mut it = refresh(1, served, now);
             it.notified(Some(0), Some(Serial(6)));
-            it.note_time_left(0, says.and_then(|says| left(now, says)));
+            it.note_time_left_of_given(0, says.and_then(|says| left(now, says)));
             it.transferred(now, Transferred::Served(soa(6)));
             assert_eq!(time_left(&it, now), after, "{served:?} {says:?}");
         }
     }
-    // What the SOA response of the round said counts for the transfer, too; what was said in an earlier round does not.
-    let now = start();
-    let mut it = refresh(1, Some(5), now);
-    it.wake(now);
-    it.note_time_left(0, left(now, 700));
-    assert!(it.answered(now, 0, Some(soa(6))).is_some());
-    it.transferred(now, Transferred::Served(soa(6)));
-    assert_eq!(time_left(&it, now), 700);
-    it.notified(Some(0), Some(Serial(7)));
-    it.transferred(now, Transferred::Served(soa(7)));
-    assert_eq!(time_left(&it, now), EXPIRE);
+    // What the SOA response of the round said was about the version before: the transfer alone says how old the one is that it brings.
+    for told in [0, 700] {
+        for (says, after) in [(None, EXPIRE), (Some(3_000), 3_000)] {
+            let now = start();
+            let mut it = refresh(1, Some(5), now);
+            it.wake(now);
+            it.note_time_left(0, left(now, told));
+            assert!(it.answered(now, 0, Some(soa(6))).is_some());
+            it.note_time_left_of_given(0, says.and_then(|says| left(now, says)));
+            it.transferred(now, Transferred::Served(soa(6)));
+            assert_eq!(time_left(&it, now), after, "{told} {says:?}");
+        }
+    }
 }
 
 #[test]
@@ -108,21 +113,48 @@ fn it_survives_a_restart() {
     let now = later(begun, 9_500.0);
     confirm(&mut it, now, left(now, 1_200));
     let saved = it.save(now);
-    let again = later(now, 1_000.0);
+    // When the primary confirmed it, and when the origin did.
+    assert_eq!((saved.checked, saved.unconfirmed_since), (Some(1_800_009_500), Some(1_800_000_700)));
+    let again = later(now, 500.0);
     let rng = fastrand::Rng::with_seed(1);
-    let it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), again, rng);
-    assert_eq!(time_left(&it, again), 200);
-    assert!(it.is_expired(later(again, 200.0)));
+    let mut it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), again, rng);
+    assert_eq!((time_left(&it, again), it.status(again).checked), (700, Some(now.wall)));
+    assert!(it.is_expired(later(again, 700.0)));
+    let saved_again = it.save(again);
+    assert_eq!(
+        (saved_again.checked, saved_again.unconfirmed_since),
+        (saved.checked, saved.unconfirmed_since)
+    );
+    // It is stale when REFRESH is over since the primary confirmed it.
+    it.ordered(Order::Refresh);
+    it.answered(again, 0, None);
+    assert_eq!(it.status(again).stale_since, None);
+    let over = later(now, 1_100.0);
+    assert_eq!(it.status(over).stale_since, Some(later(now, 1_000.0).wall));
+    // What a build before has kept has the earlier time alone.
+    let older = Saved { checked: saved.unconfirmed_since, unconfirmed_since: None, ..saved };
+    let it = Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(older), again, fastrand::Rng::new());
+    assert_eq!(time_left(&it, again), 700);
 }
 
 #[test]
-fn the_next_look_comes_before_what_is_left_is_over_and_not_sooner_than_retry() {
+fn the_next_look_comes_before_what_is_left_is_over() {
     // REFRESH is 1000 s, RETRY 100 s.
-    for (says, wait) in [(EXPIRE, 1000), (1_100, 1000), (1_000, 500), (300, 150), (50, 100), (0, 100)] {
+    for (says, wait) in [
+        (EXPIRE, 1000),
+        (1_100, 1000),
+        (1_000, 500),
+        (300, 150),
+        (50, 25),
+        (8, 5),
+        (1, 5),
+        // It has expired at the primary, too: that does not change soon.
+        (0, 100),
+    ] {
         let now = start();
         let mut it = refresh(1, Some(5), now);
         it.notified(Some(0), Some(Serial(6)));
-        it.note_time_left(0, left(now, says));
+        it.note_time_left_of_given(0, left(now, says));
         it.transferred(now, Transferred::Served(soa(6)));
         let due = (it.due().unwrap() - now.instant).as_secs_f64();
         assert!((0.9 * f64::from(wait)..=f64::from(wait)).contains(&due), "{says}: {due}");
@@ -204,5 +236,45 @@ fn servers_that_have_a_zone_from_each_other_expire_when_the_last_word_of_the_hub
             let expired = expired.unwrap_or(u64::MAX);
             assert!((own - 1..=last).contains(&expired), "{servers} {number}: {expired}");
         }
+    }
+}
+
+/// A chain of servers, each with the zone from the one before it, while all of them and the origin are well: how long any of them was expired,
+/// in seconds. EXPIRE of the zone is as short as it can count.
+fn expired_in_a_chain(servers: usize) -> Duration {
+    let short = Soa { expire: Duration::from_secs(60), ..soa(5) };
+    let begun = start();
+    let mut all: Vec<Refresh> = (0..servers).map(|_| refresh(1, None, begun)).collect();
+    for (number, it) in all.iter_mut().enumerate() {
+        it.wake(later(begun, number as f64));
+        it.transferred(later(begun, number as f64), Transferred::Served(short));
+    }
+    let mut expired = Duration::ZERO;
+    loop {
+        let number = (0..servers).min_by_key(|it| all[*it].due()).unwrap();
+        let at = all[number].due().unwrap();
+        let now = Now { instant: at, wall: begun.wall + at.saturating_duration_since(begun.instant) };
+        if at > begun.instant + Duration::from_secs(100_000) {
+            return expired;
+        }
+        if all[number].is_expired(now) {
+            expired += at - all[number].expires().unwrap();
+        }
+        // What has expired is not told of; the origin says EXPIRE.
+        let says = match number.checked_sub(1).map(|before| &all[before]) {
+            None => Some(short.expire.as_secs()),
+            Some(before) => (!before.is_expired(now)).then(|| time_left(before, now)),
+        };
+        let it = &mut all[number];
+        it.wake(now);
+        it.note_time_left(0, says.and_then(|says| left(now, says)));
+        let _ = it.answered(now, 0, says.map(|_| short));
+    }
+}
+
+#[test]
+fn no_server_of_a_chain_expires_while_the_origin_answers() {
+    for servers in [1, 2, 3, 5] {
+        assert_eq!(expired_in_a_chain(servers), Duration::ZERO, "{servers}");
     }
 }

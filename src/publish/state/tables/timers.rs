@@ -22,7 +22,7 @@ use crate::wire::{Name, Serial};
 const TIMERS: ZoneTable = ZoneTable::new("timers");
 /// The same.
 const LINEAGES: ZoneTable = ZoneTable::new("lineages");
-/// The same, of zones that no primary has ever confirmed.
+/// The same, of zones whose EXPIRE counts from another time than when a primary confirmed them.
 const UNCONFIRMED: ZoneTable = ZoneTable::new("unconfirmed");
 
 /// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
@@ -30,8 +30,8 @@ const UNCONFIRMED: ZoneTable = ZoneTable::new("unconfirmed");
 pub struct ZoneTimers {
     /// When a primary last said that what is served is the newest, in seconds since 1970; `None` if none ever did.
     pub checked: Option<u64>,
-    /// Where none ever did: since when what is served counts as unconfirmed, in seconds since 1970; `None` if a build has kept this that did
-    /// not know it.
+    /// Since when EXPIRE counts of what is served, in seconds since 1970, where that is not `checked`: no primary ever confirmed it, or the
+    /// one that did had heard of it from another server so long ago (RFC 7314). `None` if a build has kept this that did not know it.
     pub unconfirmed_since: Option<u64>,
     /// When the zone was to ask next, in seconds since 1970.
     pub due: u64,
@@ -208,10 +208,8 @@ pub(in crate::publish) fn write<'z>(
 ) -> Result<(), DatabaseError> {
     let lineage = |timers: ZoneTimers| timers.lineage.map(|lineage| lineage.octets(timers.saved));
     let lineages = timers.clone().into_iter().map(|(zone, timers)| (zone, timers.and_then(lineage)));
-    let since = |timers: ZoneTimers| {
-        let since = timers.unconfirmed_since.filter(|_| timers.checked.is_none())?;
-        Some([timers.saved, since].map(u64::to_be_bytes).concat())
-    };
+    let since =
+        |timers: ZoneTimers| Some([timers.saved, timers.unconfirmed_since?].map(u64::to_be_bytes).concat());
     let unconfirmed = timers.clone().into_iter().map(|(zone, timers)| (zone, timers.and_then(since)));
     let values = timers.into_iter().map(|(zone, timers)| (zone, timers.map(ZoneTimers::octets)));
     zone_table::write(transaction, TIMERS, values)?;
@@ -257,6 +255,10 @@ mod tests {
         assert_eq!(database.read(read_all).unwrap()[&other], expected);
         database.write(|to| write(to, [(&other, &Some(timers(Some(3))))])).unwrap();
         assert_eq!(database.read(read_all).unwrap()[&other], timers(Some(3)));
+        // Also beside when it was confirmed.
+        let heard = ZoneTimers { unconfirmed_since: Some(2), ..timers(Some(3)) };
+        database.write(|to| write(to, [(&other, &Some(heard))])).unwrap();
+        assert_eq!(database.read(read_all).unwrap()[&other], heard);
         database.write(|to| write(to, [(&other, &None)])).unwrap();
         assert_eq!(database.read(read_all).unwrap().len(), 1);
         // What a build wrote that knew nothing of divergences, and what such a build reads of ours.

@@ -439,6 +439,7 @@ impl Entry {
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,
             is_catalog: self.is_catalog,
+            is_from_primaries: origin == Origin::Primaries,
             faults: self.faults().cloned().collect(),
         }
     }

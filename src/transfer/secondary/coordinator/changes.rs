@@ -122,6 +122,7 @@ impl Coordinator {
         self.add_zones();
         let in_use = self.zones.values().flat_map(|entry| entry.settings.addresses()).collect();
         self.jobs.forget_other_peers(&in_use);
+        self.edns.forget_other_peers(&in_use);
         self.comparisons.forget_other_peers(&in_use);
     }
 

@@ -46,6 +46,7 @@ use crate::transfer::secondary::jobs::comparisons::Comparisons;
 use crate::transfer::secondary::jobs::pacer::Pacer;
 use crate::transfer::secondary::jobs::{Ask, Jobs, Next};
 use crate::transfer::secondary::net::ask::{AskError, AskOver, ToldVersion, ask_soa};
+use crate::transfer::secondary::net::edns::EdnsPeers;
 use crate::transfer::secondary::net::forwarder::Forwarder;
 use crate::transfer::secondary::net::idle::IdleConnections;
 use crate::transfer::secondary::report::{ZoneNews, ZoneReport};
@@ -118,6 +119,7 @@ pub(in crate::transfer::secondary) struct Coordinator {
     pub(in crate::transfer::secondary) jobs: Jobs,
     pub(in crate::transfer::secondary) comparisons: Comparisons,
     pub(in crate::transfer::secondary) idle: Arc<IdleConnections>,
+    pub(in crate::transfer::secondary) edns: Arc<EdnsPeers>,
     /// The last number that was given to the primaries of a zone.
     generations: u64,
     pub(in crate::transfer::secondary) memory: Arc<TransferMemory>,
@@ -170,6 +172,7 @@ impl Coordinator {
             jobs,
             comparisons: Comparisons::new(Instant::now()),
             idle: Arc::default(),
+            edns: Arc::default(),
             generations: 0,
             memory: Arc::default(),
             tasks: JoinSet::new(),
@@ -254,6 +257,7 @@ impl Coordinator {
             // Nobody waits for the answer any more: nothing is lost.
             Event::Ordered { zone, except, order, reply } => {
                 self.jobs.end_pauses(Instant::now());
+                self.edns.forget_all();
                 let _ = reply.send(self.ordered(zone, &except, order));
             }
             Event::Settings(settings) => self.change(settings),
@@ -329,7 +333,15 @@ impl Coordinator {
                     let address = settings.address;
                     let (zone, over) = (name.clone(), AskOver::Usual);
                     let is_hinted = entry.is_hinted();
-                    self.jobs.add_ask(Ask { zone, primary, address, generation, over, is_hinted });
+                    self.jobs.add_ask(Ask {
+                        zone,
+                        primary,
+                        address,
+                        generation,
+                        over,
+                        doubt: None,
+                        is_hinted,
+                    });
                 }
             }
             Some(Action::Transfer { primary, from, force }) => {
@@ -399,11 +411,12 @@ impl Coordinator {
     }
 
     fn spawn_ask(&mut self, ask: Ask) {
-        let (settings, idle) = (self.settings.clone(), self.idle.clone());
+        let (settings, idle, edns) = (self.settings.clone(), self.idle.clone(), self.edns.clone());
         let Credentials { key, tls } = self.credentials(&ask.zone, (ask.primary, ask.address));
-        let (zone, address, over) = (ask.zone.clone(), ask.address, ask.over);
+        let (zone, address, how) = (ask.zone.clone(), ask.address, (ask.over, ask.doubt));
         let task = async move {
-            Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref()), over).await)
+            let peer = (address, key, tls.as_ref());
+            Done::Asked(ask_soa(&settings, (&idle, &edns), &zone, peer, how).await)
         };
         let handle = self.tasks.spawn(task);
         self.about.insert(handle.id(), About::Ask(ask));
@@ -428,13 +441,13 @@ impl Coordinator {
     fn spawn_fetch(&mut self, job: Fetch) {
         self.comparisons.stop(&job.zone);
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
-        let memory = self.memory.clone();
+        let (memory, edns) = (self.memory.clone(), self.edns.clone());
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
         let credentials = self.credentials(&job.zone, (job.primary, job.address));
         let task = async move {
-            Done::Fetched(fetch(&settings, (&idle, &memory), &sink, (&job, &credentials)).await)
+            Done::Fetched(fetch(&settings, (&idle, &edns, &memory), &sink, (&job, &credentials)).await)
         };
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);

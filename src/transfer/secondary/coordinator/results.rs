@@ -47,6 +47,9 @@ impl Coordinator {
                     Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
                         return self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
                     }
+                    Some(Done::Asked(Err(AskError::WithoutEdns(doubt, _)))) => {
+                        return self.jobs.add_ask(Ask { doubt: Some(doubt), ..ask });
+                    }
                     Some(Done::Asked(Err(error))) => {
                         self.failed(&ask.zone, ask.address, &error);
                         None
@@ -158,7 +161,10 @@ impl Coordinator {
         }
         if self.is_of_now(zone, fetch.generation) {
             self.step(zone, |refresh| {
-                refresh.note_time_left(fetch.primary, left);
+                match end {
+                    Transferred::Served(_) => refresh.note_time_left_of_given(fetch.primary, left),
+                    _ => refresh.note_time_left(fetch.primary, left),
+                }
                 refresh.transferred(now(), end)
             });
         }

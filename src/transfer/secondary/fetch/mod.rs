@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::clock::unix_now;
 use crate::publish::Force;
 use crate::transfer::message::{
-    Asked, Limits, Outcome, Progress, TimeLeft, TransferFault, TransferReader, refuses_edns,
+    Asked, Limits, Outcome, Progress, TimeLeft, TransferFault, TransferReader, WhyWhole,
 };
 use crate::transfer::refresh::{Comparison, Transferred};
 use crate::transfer::tls::TlsClient;
@@ -26,6 +26,7 @@ use crate::transfer::secondary::fetch::install::Installing;
 use crate::transfer::secondary::fetch::install_gate::InstallGate;
 use crate::transfer::secondary::fetch::memory::{TakenMemory, TransferMemory};
 use crate::transfer::secondary::net::ask::pace;
+use crate::transfer::secondary::net::edns::{AskedWhat, EdnsDoubt, EdnsPeers, WithExpire};
 use crate::transfer::secondary::net::idle::IdleConnections;
 use crate::transfer::secondary::net::{Frames, NetError, Pace};
 use crate::transfer::secondary::settings::SecondarySettings;
@@ -84,7 +85,7 @@ pub(in crate::transfer::secondary) struct Fetched {
 /// Transfers and puts into service.
 pub(in crate::transfer::secondary) async fn fetch(
     settings: &SecondarySettings,
-    (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
+    (idle, edns, memory): (&IdleConnections, &EdnsPeers, &Arc<TransferMemory>),
     sink: &Arc<dyn Sink>,
     (fetch, credentials): (&Fetch, &Credentials),
 ) -> Fetched {
@@ -99,7 +100,8 @@ pub(in crate::transfer::secondary) async fn fetch(
     let mut memory = memory.begin(settings.memory);
     let bounds = (limits, &mut memory);
     let over = (settings, idle, pace(settings));
-    let receiving = receive(over, (fetch, credentials), bounds, (&mut received, &mut installing));
+    let to = (&mut received, &mut installing);
+    let receiving = receive_by_edns(edns, over, (fetch, credentials), bounds, to);
     let outcome = tokio::select! {
         () = fetch.gate.closed() => Err(FetchError::ZoneGone),
         outcome = receiving => outcome,
@@ -128,7 +130,8 @@ pub(in crate::transfer::secondary) async fn compare(
     let (mut received, mut memory) = (Received::default(), memory.begin_small(settings.memory));
     let bounds = (limits, &mut memory);
     let over = (settings, idle, pace_to_compare(settings));
-    let receiving = receive(over, (fetch, credentials), bounds, (&mut received, &mut installing));
+    let what = (fetch, credentials, WithExpire::No);
+    let receiving = receive(over, what, bounds, (&mut received, &mut installing));
     let outcome = tokio::select! {
         () = fetch.gate.closed() => return Err(FetchError::ZoneGone),
         outcome = receiving => outcome?,
@@ -136,41 +139,76 @@ pub(in crate::transfer::secondary) async fn compare(
     installing.compare(outcome).await
 }
 
-/// Asks with an EXPIRE option (RFC 7314), and once more without one where the primary answers as one without EDNS.
-async fn receive(
+/// Transfers with an EXPIRE option (RFC 7314), unless the primary is known to break on an OPT record; once more without it where that may be
+/// so, and nothing of the zone has come.
+async fn receive_by_edns(
+    edns: &EdnsPeers,
     over: (&SecondarySettings, &IdleConnections, Pace),
-    what: (&Fetch, &Credentials),
+    (fetch, credentials): (&Fetch, &Credentials),
     (limits, memory): (Limits, &mut TakenMemory),
     (received, installing): (&mut Received, &mut Installing),
 ) -> Result<Outcome, FetchError> {
-    let (fetch, _) = what;
-    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
-    let asked = || Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
-    let with_expire = asked();
-    let query = with_expire.query_with_expire(fetch.from);
-    let bounds = (limits, &mut *memory);
-    let outcome = exchange(over, what, (with_expire, query), bounds, (received, installing)).await;
-    let is_without_edns = match &outcome {
-        Ok(outcome) => refuses_edns(Ok(outcome)),
-        Err(FetchError::Fault(fault)) => refuses_edns(Err(fault)),
-        Err(_) => false,
-    };
-    if !is_without_edns {
+    let (peer, of) = (fetch.address, AskedWhat::Transfer);
+    let with = edns.with(peer, of, Instant::now());
+    let what = (fetch, credentials, with);
+    let outcome = receive(over, what, (limits, &mut *memory), (&mut *received, &mut *installing)).await;
+    if with == WithExpire::No {
         return outcome;
     }
+    let now = Instant::now();
+    let doubt = match edns_doubt(&outcome).filter(|_| received.records == 0) {
+        // A server with EDNS that has no IXFR: its answer to AXFR tells whether it takes an OPT record there.
+        Some(_) if outcome.is_ok() && edns.takes_any(peer, now) => return outcome,
+        Some(doubt) if edns.is_worth_another(peer, (of, doubt), now) => doubt,
+        Some(doubt) => {
+            edns.note_failed(peer, (of, doubt), now);
+            return outcome;
+        }
+        None => {
+            if received.records > 0 {
+                edns.note_taken(peer, of, now);
+            }
+            return outcome;
+        }
+    };
     *received = Received::default();
-    let plain = asked();
-    let query = plain.query(fetch.from);
-    exchange(over, what, (plain, query), (limits, memory), (received, installing)).await
+    let what = (fetch, credentials, WithExpire::No);
+    let outcome = receive(over, what, (limits, memory), (&mut *received, installing)).await;
+    if received.records > 0 {
+        edns.note_not_taken(peer, (of, doubt), Instant::now());
+    }
+    outcome
 }
 
-async fn exchange(
+/// What the failure of a transfer whose query had an OPT record says of EDNS. A server that fails at the OPT record has not looked at the
+/// signature, and does not sign.
+fn edns_doubt(outcome: &Result<Outcome, FetchError>) -> Option<EdnsDoubt> {
+    match outcome {
+        Ok(Outcome::AskWhole(WhyWhole::Rcode(code)))
+        | Err(
+            FetchError::Fault(TransferFault::Refused(code))
+            | FetchError::Tsig(TsigFault::Missing { rcode: code, .. }),
+        ) => EdnsDoubt::of_rcode(*code),
+        Err(FetchError::Fault(TransferFault::Ended { .. }) | FetchError::Net(NetError::Broke { .. })) => {
+            Some(EdnsDoubt::Broken)
+        }
+        Err(FetchError::Net(NetError::Silent { .. })) => Some(EdnsDoubt::Silent),
+        _ => None,
+    }
+}
+
+async fn receive(
     (settings, idle, pace): (&SecondarySettings, &IdleConnections, Pace),
-    (fetch, credentials): (&Fetch, &Credentials),
-    (asked, mut query): (Asked, Vec<u8>),
+    (fetch, credentials, with): (&Fetch, &Credentials, WithExpire),
     (limits, memory): (Limits, &mut TakenMemory),
     (received, installing): (&mut Received, &mut Installing),
 ) -> Result<Outcome, FetchError> {
+    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
+    let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
+    let mut query = match with {
+        WithExpire::Yes | WithExpire::ToTry => asked.query_with_expire(fetch.from),
+        WithExpire::No => asked.query(fetch.from),
+    };
     let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (fetch.address, credentials.tls.as_ref());
     let asked_at = Instant::now();
@@ -192,6 +230,13 @@ async fn exchange(
         let progress = reader.feed(message);
         (received.octets, received.records) = reader.received();
         memory.grow(reader.held())?;
+        if let Err(fault @ TransferFault::Refused(_)) = &progress
+            && received.records == 0
+        {
+            // That is the whole answer: the next query goes over the same connection, maybe the same one without an OPT record.
+            frames.keep_idle(idle, peer);
+            return Err(fault.clone().into());
+        }
         if let Progress::Done(outcome) = progress? {
             if let Some(exchange) = &exchange {
                 exchange.finish()?;

@@ -17,6 +17,7 @@ use crate::transfer::secondary::jobs::pacer::Pacer;
 use crate::transfer::secondary::jobs::slots::{PeerChange, PeerEnd, TransferSlots};
 use crate::transfer::secondary::jobs::turns::PeerQueues;
 use crate::transfer::secondary::net::ask::AskOver;
+use crate::transfer::secondary::net::edns::EdnsDoubt;
 
 /// SOA queries under way at most: each has a socket.
 const MOST_ASKING: usize = 256;
@@ -30,6 +31,8 @@ pub(in crate::transfer::secondary) struct Ask {
     /// Of which primaries of the zone it is one: see [`crate::transfer::secondary::coordinator::entry::ZoneEntry`].
     pub(in crate::transfer::secondary) generation: u64,
     pub(in crate::transfer::secondary) over: AskOver,
+    /// Why it goes without EDNS, where the same query with it has failed just now.
+    pub(in crate::transfer::secondary) doubt: Option<EdnsDoubt>,
     /// Whether a NOTIFY is the reason: such queries do not wait for all that the timers want.
     pub(in crate::transfer::secondary) is_hinted: bool,
 }
@@ -241,7 +244,7 @@ mod tests {
     fn ask(last: u8, is_hinted: bool) -> Ask {
         let address = SocketAddr::from(([192, 0, 2, last], 53));
         let zone = Name::root();
-        Ask { zone, primary: 0, address, generation: 0, over: AskOver::Usual, is_hinted }
+        Ask { zone, primary: 0, address, generation: 0, over: AskOver::Usual, doubt: None, is_hinted }
     }
 
     /// The addresses of the queries that leave now.

@@ -3,23 +3,23 @@
 //! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does so for its catalogs. That is another query, which waits for
 //! its turn like any other ([`AskError::RefusedOverUdp`]).
 //!
-//! Each query has an EXPIRE option (RFC 7314). A primary that answers as one without EDNS is asked once more without it.
+//! Each query has an EXPIRE option (RFC 7314), unless the primary is known to break on an OPT record. Where that may be so, the query is asked
+//! once more without it, when its turn comes ([`AskError::WithoutEdns`]); over UDP, where nothing comes, the last try has none unless the
+//! primary has answered one with it of late.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::clock::unix_now;
-use crate::transfer::message::{
-    Asked, Soa, SoaAnswer, TimeLeft, TransferFault, read_soa_answer, refuses_edns,
-};
+use crate::transfer::message::{Asked, Soa, SoaAnswer, TimeLeft, TransferFault, read_soa_answer};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, rcode};
 
+use crate::transfer::secondary::net::edns::{AskedWhat, EdnsDoubt, EdnsPeers, WithExpire};
 use crate::transfer::secondary::net::idle::IdleConnections;
 use crate::transfer::secondary::net::{Frames, NetError, Pace, datagrams};
 use crate::transfer::secondary::settings::SecondarySettings;
@@ -53,12 +53,24 @@ pub enum AskError {
     /// REFUSED over UDP, and nothing over TCP.
     #[error("the primary answers REFUSED over UDP, and over TCP there is no answer")]
     OverUdp(#[source] Box<AskError>),
+    /// The OPT record may be the reason, for what this says.
+    #[error("a query with EDNS fails, and one without may not")]
+    WithoutEdns(EdnsDoubt, #[source] Box<AskError>),
 }
 
 impl AskError {
-    /// Whether the primary answers as one that knows nothing of EDNS. Where it has a key, only what it signs counts.
-    fn refuses_edns(&self) -> bool {
-        matches!(self, Self::Answer(fault) if refuses_edns(Err(fault)))
+    /// What the failure of a query with an OPT record says of EDNS. A server that fails at the OPT record has not looked at the signature,
+    /// and does not sign.
+    fn edns_doubt(&self) -> Option<EdnsDoubt> {
+        match self {
+            Self::Answer(TransferFault::Refused(code))
+            | Self::Tsig(TsigFault::Missing { rcode: code, .. }) => EdnsDoubt::of_rcode(*code),
+            Self::Answer(TransferFault::Ended { .. }) | Self::Net(NetError::Broke { .. }) => {
+                Some(EdnsDoubt::Broken)
+            }
+            Self::Net(NetError::Silent { .. }) => Some(EdnsDoubt::Silent),
+            _ => None,
+        }
     }
 
     /// Whether the primary answers REFUSED, signed or not.
@@ -87,13 +99,6 @@ struct SentQuery {
     at: Instant,
 }
 
-/// Whether a query has an EXPIRE option, and so an OPT record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WithExpire {
-    Yes,
-    No,
-}
-
 /// Over what a query begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskOver {
@@ -104,7 +109,7 @@ pub enum AskOver {
 }
 
 /// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
-/// answer does not fit, or where that is asked for; over TLS alone where that is given.
+/// answer does not fit, or where that is asked for; over TLS alone where that is given. Without an EXPIRE option: nobody wants to know.
 ///
 /// # Errors
 /// No answer that counts. After [`AskError::RefusedOverUdp`] there may be one over TCP.
@@ -114,58 +119,106 @@ pub async fn ask_once(
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
     over: AskOver,
 ) -> Result<Soa, AskError> {
-    let told = ask_soa(settings, &IdleConnections::default(), zone, peer, over).await?;
+    let how = (over, WithExpire::No);
+    let told = ask(settings, &IdleConnections::default(), zone, peer, how).await.answer?;
     Ok(told.soa)
 }
 
-/// Asks one primary which version it has.
+/// An answer, and whether the query that it is one to, or the last one, had an EXPIRE option.
+struct SoaAsked {
+    answer: Result<ToldVersion, AskError>,
+    has_opt: bool,
+}
+
+impl SoaAsked {
+    /// Whether the primary has read the query, and answered it.
+    fn is_answered(&self) -> bool {
+        matches!(self.answer, Ok(_) | Err(AskError::NotAuthoritative | AskError::Truncated))
+    }
+}
+
+/// Asks one primary which version it has; without an OPT record, if one with it has failed just now, for the `doubt` that this has left.
 pub(in crate::transfer::secondary) async fn ask_soa(
+    settings: &SecondarySettings,
+    (idle, edns): (&IdleConnections, &EdnsPeers),
+    zone: &Name,
+    peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    (over, doubt): (AskOver, Option<EdnsDoubt>),
+) -> Result<ToldVersion, AskError> {
+    let (address, what, is_tls) = (peer.0, AskedWhat::Soa, peer.2.is_some());
+    let with = match doubt {
+        Some(_) => WithExpire::No,
+        None => edns.with(address, what, Instant::now()),
+    };
+    let asked = ask(settings, idle, zone, peer, (over, with)).await;
+    let now = Instant::now();
+    match (&asked.answer, asked.has_opt) {
+        (_, true) if asked.is_answered() => edns.note_taken(address, what, now),
+        (Err(error), true) => match error.edns_doubt() {
+            Some(doubt) if edns.is_worth_another(address, (what, doubt), now) => {
+                return asked.answer.map_err(|error| AskError::WithoutEdns(doubt, Box::new(error)));
+            }
+            Some(doubt) => edns.note_failed(address, (what, doubt), now),
+            None => {}
+        },
+        // After another query, or after other tries over UDP.
+        (Ok(_), false) if with != WithExpire::No || doubt.is_some() => {
+            edns.note_not_taken(address, (what, doubt.unwrap_or(EdnsDoubt::Silent)), now);
+        }
+        (_, _) => {}
+    }
+    asked.answer.map_err(|error| match error {
+        AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. })
+            if over == AskOver::Tcp && !is_tls =>
+        {
+            AskError::OverUdp(Box::new(error))
+        }
+        other => other,
+    })
+}
+
+async fn ask(
     settings: &SecondarySettings,
     idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
-    over: AskOver,
-) -> Result<ToldVersion, AskError> {
+    (over, with): (AskOver, WithExpire),
+) -> SoaAsked {
     // What is asked over TLS is not said in clear.
-    if tls.is_some() {
-        return over_tcp(settings, idle, zone, (address, key, tls)).await;
+    if tls.is_some() || over == AskOver::Tcp {
+        let answer = over_tcp(settings, idle, (zone, with), (address, key, tls)).await;
+        return SoaAsked { answer, has_opt: with != WithExpire::No };
     }
-    if over == AskOver::Tcp {
-        let asked = over_tcp(settings, idle, zone, (address, key, None)).await;
-        return asked.map_err(|error| match error {
-            AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. }) => {
-                AskError::OverUdp(Box::new(error))
+    let mut has_opt = with != WithExpire::No;
+    let mut last = NetError::Silent { address, after: Duration::ZERO }.into();
+    for (number, wait) in TRIES.into_iter().enumerate() {
+        let is_last = number + 1 == TRIES.len();
+        let with = if is_last && with == WithExpire::ToTry { WithExpire::No } else { with };
+        has_opt = with != WithExpire::No;
+        let answer = ask_over_udp(settings, address, (zone, key.as_ref(), with), wait).await;
+        let answer = match answer {
+            Err(error @ AskError::Net(NetError::NoAddress(_) | NetError::Connect { .. })) => Err(error),
+            Err(AskError::Net(error)) => {
+                last = error.into();
+                continue;
             }
-            other => other,
-        });
+            Err(error) if error.is_refused() => Err(AskError::RefusedOverUdp(Box::new(error))),
+            Err(AskError::Truncated) => over_tcp(settings, idle, (zone, with), (address, key, None)).await,
+            answer => answer,
+        };
+        return SoaAsked { answer, has_opt };
     }
-    let mut last = None;
-    let mut with = WithExpire::Yes;
-    for wait in TRIES {
-        let socket = datagrams(&settings.management, address).await?;
-        let mut answer = ask_datagram((&socket, address), (zone, key.as_ref(), with), wait).await;
-        if with == WithExpire::Yes && matches!(&answer, Ok(Err(error)) if error.refuses_edns()) {
-            with = WithExpire::No;
-            answer = ask_datagram((&socket, address), (zone, key.as_ref(), with), wait).await;
-        }
-        match answer {
-            Err(error) => last = Some(error),
-            Ok(Err(error)) if error.is_refused() => return Err(AskError::RefusedOverUdp(Box::new(error))),
-            Ok(Err(AskError::Truncated)) => {
-                return over_tcp(settings, idle, zone, (address, key, tls)).await;
-            }
-            Ok(answer) => return answer,
-        }
-    }
-    Err(last.unwrap_or(NetError::Silent { address, after: Duration::ZERO }).into())
+    SoaAsked { answer: Err(last), has_opt }
 }
 
 /// Asks over UDP once, and judges the answer.
-async fn ask_datagram(
-    (socket, address): (&UdpSocket, SocketAddr),
+async fn ask_over_udp(
+    settings: &SecondarySettings,
+    address: SocketAddr,
     (zone, key, with): (&Name, Option<&Arc<Key>>, WithExpire),
     wait: Duration,
-) -> Result<Result<ToldVersion, AskError>, NetError> {
+) -> Result<ToldVersion, AskError> {
+    let socket = datagrams(&settings.management, address).await?;
     let mut query = SentQuery::new(zone, key, with);
     let failed = |source| NetError::Udp { address, source };
     socket.send(&query.octets).await.map_err(failed)?;
@@ -182,8 +235,8 @@ async fn ask_datagram(
         }
     });
     match answer.await {
-        Err(_) => Err(NetError::Silent { address, after: wait }),
-        Ok(message) => Ok(query.judge(&message?)),
+        Err(_) => Err(NetError::Silent { address, after: wait }.into()),
+        Ok(message) => query.judge(&message?),
     }
 }
 
@@ -191,20 +244,13 @@ async fn ask_datagram(
 async fn over_tcp(
     settings: &SecondarySettings,
     idle: &IdleConnections,
-    zone: &Name,
+    what: (&Name, WithExpire),
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<ToldVersion, AskError> {
     let most = TRIES.iter().sum();
     let address = peer.0;
     // An idle connection that says nothing, another one, and the answer: all of it together.
-    let asked = timeout(most, async {
-        match over_stream(settings, idle, (zone, WithExpire::Yes), peer.clone(), most).await {
-            Err(error) if error.refuses_edns() => {
-                over_stream(settings, idle, (zone, WithExpire::No), peer, most).await
-            }
-            told => told,
-        }
-    });
+    let asked = timeout(most, over_stream(settings, idle, what, peer, most));
     asked.await.unwrap_or_else(|_| Err(NetError::Silent { address, after: most }.into()))
 }
 
@@ -225,7 +271,14 @@ async fn over_stream(
         return Err(TransferFault::Ended { records: 0 }.into());
     };
     let told = query.judge(message);
-    if matches!(told, Ok(_) | Err(AskError::NotAuthoritative | AskError::Truncated)) {
+    // Also after an error: the next query goes over it, maybe the same without an OPT record.
+    let is_whole = |error: &AskError| {
+        matches!(
+            error,
+            AskError::NotAuthoritative | AskError::Truncated | AskError::Answer(TransferFault::Refused(_))
+        )
+    };
+    if told.as_ref().err().is_none_or(is_whole) {
         frames.keep_idle(idle, peer);
     }
     told
@@ -235,7 +288,7 @@ impl SentQuery {
     fn new(zone: &Name, key: Option<&Arc<Key>>, with: WithExpire) -> Self {
         let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
         let mut octets = match with {
-            WithExpire::Yes => asked.query_with_expire(None),
+            WithExpire::Yes | WithExpire::ToTry => asked.query_with_expire(None),
             WithExpire::No => asked.query(None),
         };
         let exchange = key.map(|key| Exchange::sign(&mut octets, key, unix_now()));

@@ -1,6 +1,7 @@
 //! Sockets of a secondary: each binds a management address, never a service address.
 
 pub(in crate::transfer::secondary) mod ask;
+pub(in crate::transfer::secondary) mod edns;
 pub(in crate::transfer::secondary) mod forwarder;
 pub(in crate::transfer::secondary) mod idle;
 

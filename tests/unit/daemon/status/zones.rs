@@ -27,6 +27,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         is_another: false,
         number: 0,
         is_catalog: false,
+        is_from_primaries: false,
         faults,
     }
 }
