@@ -36,10 +36,13 @@ pub fn of_primary(peer: Peer, space: &Space, (row, matrix): (&str, &mut Matrix))
 /// What it says as secondary of anyns, and what a secondary behind it makes of that.
 pub fn of_secondary(peer: Peer, space: &Space, (row, matrix): (&str, &mut Matrix)) {
     let is_less = |left: u64| left <= TOLD.as_secs() && left + 600 > TOLD.as_secs();
-    let result = cell(peer, &said(space), is_less).and_then(|cell| match lacks(peer, "EXPIRE") {
-        Some(_) => Ok(cell),
-        None => behind(space, is_less).map(|left| format!("{cell}; {left} s behind it")),
-    });
+    let result = match (lacks(peer, "EXPIRE"), lacks(peer, "EXPIRE of transfers")) {
+        (Some(_), _) => cell(peer, &said(space), is_less),
+        (None, Some(why)) => cell(peer, &said(space), |left| left <= EXPIRE && !is_less(left))
+            .map(|cell| format!("{cell} ({why})")),
+        (None, None) => cell(peer, &said(space), is_less)
+            .and_then(|cell| behind(space, is_less).map(|left| format!("{cell}; {left} s behind it"))),
+    };
     matrix.set(row, "EXPIRE", result);
 }
 
@@ -56,7 +59,7 @@ fn said(space: &Space) -> Said {
     ]
 }
 
-/// Every answer is to have what it `should` say, unless the peer lacks the option.
+/// The answer to an SOA query is to have what it `should` say, and so is each other one that has the option, unless the peer lacks it.
 fn cell(peer: Peer, said: &Said, should: impl Fn(u64) -> bool) -> Result<String, String> {
     let has = |(_, left): &&(&str, Result<Option<u64>, String>)| matches!(left, Ok(Some(_)));
     if let Some(why) = lacks(peer, "EXPIRE") {
@@ -65,10 +68,15 @@ fn cell(peer: Peer, said: &Said, should: impl Fn(u64) -> bool) -> Result<String,
             Some((kind, left)) => Err(format!("{kind} has the option, which the peer lacks: {left:?}")),
         };
     }
-    let is_right = |left: &Result<Option<u64>, String>| matches!(left, Ok(Some(left)) if should(*left));
-    match said.iter().find(|(_, left)| !is_right(left)) {
-        None => Ok(said.iter().map(|(kind, _)| *kind).collect::<Vec<_>>().join(", ")),
-        Some((kind, left)) => Err(format!("{kind}: {left:?} of {said:?}")),
+    let is_right = |(kind, left): &(&str, Result<Option<u64>, String>)| match left {
+        Ok(Some(left)) => should(*left),
+        // The origin of a zone says nothing by it that its SOA record does not say.
+        Ok(None) => *kind != "SOA",
+        Err(_) => false,
+    };
+    match said.iter().all(is_right) {
+        true => Ok(said.iter().filter(has).map(|(kind, _)| *kind).collect::<Vec<_>>().join(", ")),
+        false => Err(format!("{said:?}")),
     }
 }
 

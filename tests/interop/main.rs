@@ -86,6 +86,9 @@ pub fn lacks(peer: Peer, feature: &str) -> Option<&'static str> {
         (Peer::PowerDns, "ixfr to") => Some("PowerDNS 4.7 asks for the whole zone with its BIND backend"),
         (Peer::Knot, XOT) => Some("Knot 3.2 has no transfers over TLS"),
         (Peer::PowerDns, XOT) => Some("PowerDNS 4.7 has no transfers over TLS"),
+        (Peer::Bind, "EXPIRE of transfers") => {
+            Some("BIND 9.18 asks for it in SOA queries alone: what it transfers begins with SOA EXPIRE")
+        }
         (Peer::Nsd, "EXPIRE") => Some("NSD 4.6 does not know the option"),
         (Peer::PowerDns, "EXPIRE") => Some("PowerDNS 4.7 does not know the option"),
         (Peer::Nsd, "catalog") => Some("NSD 4.6 has no catalogs"),

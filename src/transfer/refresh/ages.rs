@@ -53,6 +53,11 @@ impl Refresh {
         self.expires.filter(|_| self.served.is_some())
     }
 
+    /// The same, if a primary has confirmed what is served: otherwise it is a guess, and others must not build on it.
+    pub fn confirmed_expiry(&self) -> Option<Instant> {
+        self.expires().filter(|_| self.checked.is_some())
+    }
+
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
     pub fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.

@@ -7,6 +7,7 @@
 //! | says another number | as long as that, if it has not longer already | as long as that |
 //!
 //! What an SOA response of the same round said is no word on a version that goes into service: it may have been about the one before.
+//! What no primary has confirmed yet, and of which nothing was kept, counts as a version that goes into service.
 //! Never longer than EXPIRE, whatever a primary says. Of several primaries that confirm it in one round the longest time counts.
 
 use std::time::{Duration, Instant};
@@ -55,7 +56,9 @@ impl Refresh {
     pub(super) fn extend(&mut self, now: Now) {
         let Some((soa, until)) = self.served.zip(self.confirmed_until.take()) else { return };
         let most = now.instant.checked_add(self.expire_of(soa));
-        self.expires = self.expires.max(Some(until)).min(most);
+        // Until a primary has confirmed it, the timer is a guess.
+        let before = self.expires.filter(|_| self.checked.is_some());
+        self.expires = before.max(Some(until)).min(most);
         (self.checked, self.confirmed_at) = (Some(now.wall), Some(now.instant));
     }
 

@@ -15,7 +15,7 @@ use crate::wire::Name;
 pub enum Remaining {
     /// It does not come from primaries that are known here: this is its origin, unless it is a member of a catalog that comes or goes.
     Origin,
-    /// It comes from primaries, and it is not known yet how old it is.
+    /// It comes from primaries, and it is not known how old it is: none has confirmed it yet.
     Unknown,
     /// So long, unless a primary confirms it.
     Left(Duration),

@@ -138,6 +138,19 @@ fn it_survives_a_restart() {
 }
 
 #[test]
+fn what_is_served_of_an_age_that_nobody_knows_is_as_old_as_the_first_primary_says() {
+    // A crash before the timers were kept: a guess, on which no other server may build.
+    let now = start();
+    let mut it = refresh(1, Some(5), now);
+    assert_eq!((time_left(&it, now), it.confirmed_expiry()), (EXPIRE, None));
+    confirm(&mut it, now, left(now, 600));
+    assert_eq!(time_left(&it, now), 600);
+    assert_eq!(it.confirmed_expiry(), it.expires());
+    confirm(&mut it, now, left(now, 500));
+    assert_eq!(time_left(&it, now), 600);
+}
+
+#[test]
 fn the_next_look_comes_before_what_is_left_is_over() {
     // REFRESH is 1000 s, RETRY 100 s.
     for (says, wait) in [

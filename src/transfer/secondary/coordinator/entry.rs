@@ -300,7 +300,7 @@ impl ZoneEntry {
 
     /// When what is served expires, once that is known.
     pub(in crate::transfer::secondary) fn expires(&self) -> Option<Instant> {
-        self.refresh.as_ref()?.expires()
+        self.refresh.as_ref()?.confirmed_expiry()
     }
 
     /// Looks what has changed since it was last looked at, and says it in the log.
