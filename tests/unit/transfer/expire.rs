@@ -254,7 +254,6 @@ fn order(secondary: &Secondary) {
 #[test]
 fn a_primary_that_breaks_on_edns_is_asked_without_it_and_that_is_remembered() {
     use RecordType as T;
-    let with = |it: &[T]| it.iter().map(|it| (*it, true)).collect::<Vec<_>>();
     let both = |it: T| vec![(it, true), (it, false)];
     for (on_opt, key, after_order) in [
         (OnOpt::Rcode(1), None, [both(T::SOA), vec![(T::IXFR, false)]].concat()),
@@ -264,13 +263,18 @@ fn a_primary_that_breaks_on_edns_is_asked_without_it_and_that_is_remembered() {
         (OnOpt::Rcode(4), Some("old."), [both(T::SOA), vec![(T::IXFR, false)]].concat()),
         // That may have another reason.
         (OnOpt::Rcode(2), None, [both(T::SOA), both(T::IXFR)].concat()),
-        (OnOpt::Drops, None, [with(&[T::SOA]), both(T::SOA), both(T::IXFR)].concat()),
-        (OnOpt::Drops, Some("old."), [with(&[T::SOA]), both(T::SOA), both(T::IXFR)].concat()),
+        (OnOpt::Drops, None, [both(T::SOA), both(T::IXFR)].concat()),
+        (OnOpt::Drops, Some("old."), [both(T::SOA), both(T::IXFR)].concat()),
     ] {
         let what = format!("{on_opt:?} {key:?}");
         let hub = hub_with_history();
         let primary = breaks_on_opt(&hub, on_opt);
-        let asked = || std::mem::take(&mut *primary.asked.lock().unwrap());
+        // The same query goes out again where an idle connection ends, or nothing comes over UDP.
+        let asked = || {
+            let mut asked = std::mem::take(&mut *primary.asked.lock().unwrap());
+            asked.dedup();
+            asked
+        };
         let (pop, served) = Hub::new();
         let (running, listener) = secondary(primary.address, key, &pop);
         assert_eq!(next(&served), (6, By::Whole), "{what}");

