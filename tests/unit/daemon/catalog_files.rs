@@ -137,7 +137,7 @@ fn a_zone_that_a_reload_gives_to_a_catalog_is_transferred_when_the_reload_has_fo
         let named = |names: &[&Name]| -> Catalogs {
             let configured: BTreeSet<Name> = names.iter().map(|name| (*name).clone()).collect();
             let followed = vec![of_catalog("cat.")];
-            Catalogs { followed, produced: Vec::new(), configured: Arc::new(configured) }
+            Catalogs { followed, configured: Arc::new(configured), ..Catalogs::default() }
         };
         let mut all = Following::new(named(&[&zone]), &BTreeMap::new());
         let mut report = report(FilePresence::There);

@@ -40,7 +40,7 @@ fn settings(primaries: &[u8]) -> Arc<SecondarySettings> {
 
 fn coordinator(settings: Arc<SecondarySettings>, pop: Arc<Hub>, context: SecondaryContext) -> Coordinator {
     let (told, _) = awaited();
-    Coordinator::new(settings, pop, context, told)
+    Coordinator::new(settings, pop, context, (told, ExpireTimes::default()))
 }
 
 /// Serves version 5 of `example.`.
@@ -219,10 +219,11 @@ fn a_version_that_could_not_be_read_at_first_keeps_its_age() {
         source_serial: None,
         records: 0,
         source: Arc::from(std::path::Path::new("transfer")),
-        has_file: false,
+        file: Default::default(),
         accepted_at: None,
         durable: false,
-        kept_serial: None,
+        kept_version: None,
+        is_another: false,
         number: 1,
         refused_serial: None,
         signatures: None,

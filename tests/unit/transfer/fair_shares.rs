@@ -15,7 +15,7 @@ fn peer(last: usize) -> SocketAddr {
 
 fn ask(last: usize, is_hinted: bool) -> Ask {
     let (zone, over) = (Name::root(), AskOver::Usual);
-    Ask { zone, primary: 0, address: peer(last), generation: 0, over, is_hinted }
+    Ask { zone, primary: 0, address: peer(last), generation: 0, over, doubt: None, is_hinted }
 }
 
 /// How many of the queries that the timers want leave within the time to each of the primaries, which begin so many microseconds after the
