@@ -18,7 +18,7 @@ use crate::publish::work::kept::kept_state::{KeptState, ToldState};
 use crate::publish::work::kept::member_list::Members;
 use crate::publish::work::kept::removed_list::RemovedZones;
 use crate::publish::work::zone::entry::Entry;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 /// What is kept of the zones.
 #[derive(Debug)]
@@ -129,11 +129,11 @@ impl Keeping {
         Some(SourceFault::StateUnwritable { path, error })
     }
 
-    /// Forgets what the state directory has of a zone.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+    /// Forgets what the state directory has of a zone, with the last serial that was served of it.
+    pub(in crate::publish) fn forget(&self, zone: &Name, served: Option<Serial>) -> io::Result<()> {
         match &*self.state {
             StateDirectory::None => Ok(()),
-            StateDirectory::Kept(writer) => writer.forget(zone),
+            StateDirectory::Kept(writer) => writer.forget(zone, served),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         }
     }
@@ -152,7 +152,7 @@ impl Keeping {
     pub(in crate::publish) fn read_serials(&self) {
         let Some(store) = self.state.store().filter(|store| store.database().is_some()) else { return };
         if let Err(error) = store.read_serials() {
-            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences until a restart");
+            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences");
         }
     }
 

@@ -1,11 +1,12 @@
 //! The members of catalogs in the state directory: read at the start, kept as they change, forgotten after their time.
 
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::members::KeptMember;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::kept::keeping::Keeping;
 use crate::publish::work::zone::entry::Entry;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 impl Keeping {
     /// Learns from the state directory who was a member. What catalogs have said since the start counts.
@@ -31,10 +32,16 @@ impl Keeping {
         (!waits).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
     }
 
-    /// Forgets what is kept of a zone that is not in service.
-    pub(in crate::publish) fn forget_member(&self, name: &Name) {
-        if let Some(writer) = self.state.writer() {
-            writer.forget_soon(name, Successor::Another);
+    /// Forgets what is kept of a zone that is not in service any more, with the last serial that was served of it.
+    pub(in crate::publish) fn forget_member(&self, name: &Name, served: Option<Serial>) {
+        match (&*self.state, self.state.store()) {
+            (StateDirectory::Kept(writer), _) => writer.forget_soon(name, served, Successor::Another),
+            (_, Some(store)) => {
+                // What is kept stays, and is not that of the next zone of the name.
+                self.serials.begin_to_forget(name, served);
+                store.not_forgotten(name);
+            }
+            (_, None) => {}
         }
     }
 

@@ -27,7 +27,7 @@ impl Core {
         for zone in self.keeping.removed.take_old(Moment::now()) {
             if !self.zones.contains_key(&zone) && !self.keeping.members.all.contains_key(&zone) {
                 tracing::info!(%zone, "the zone left the configuration long ago: what was kept of it is forgotten");
-                writer.forget_soon(&zone, Successor::Another);
+                writer.forget_soon(&zone, None, Successor::Another);
                 writer.keep_rows_soon(ZoneRows::Releases(vec![(zone, None)]));
             }
         }
