@@ -240,6 +240,12 @@ impl<'t> Writing<'t> {
         if let Some(first) = tail.and_then(|tail| tail.first_serial()) {
             all.begin_first(first);
         }
+        if tail.is_none()
+            && let Some(former) = serials::take_former(&mut self.former_serials, key)?
+        {
+            // It was never kept, and that of the zone before it waits still.
+            all.merge(&former);
+        }
         let served = zone.and_then(|zone| self.told.last_served(&zone));
         all.end_all(tail.map(|tail| tail.serial).into_iter().chain(served));
         if all.is_empty() { Ok(()) } else { serials::write_former(&mut self.former_serials, key, &all) }
