@@ -11,6 +11,7 @@ mod away;
 mod deploy;
 mod difference;
 mod earlier_serials;
+mod earlier_unkept;
 mod format4;
 #[cfg(native)]
 mod frozen;

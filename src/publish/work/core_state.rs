@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::database::DatabaseError;
@@ -74,11 +74,15 @@ impl Core {
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
             // older.
             let kept = store.look(&zone).ok().flatten().map(|kept| kept.header);
+            let (serial, serials) = (served.standing.serial, &self.keeping.serials);
             let newer = kept.as_ref().is_some_and(|kept| {
-                kept.standing.serial.is_after(served.standing.serial) && !served.standing.has_differences()
+                kept.standing.serial.is_after(serial) && !served.standing.has_differences()
             });
-            if let Some(kept) = kept.filter(|kept| !newer && !kept.has_content_of(&served)) {
-                self.keeping.serials.publish(&zone, Some(kept.serial_and_age()), served.standing.serial);
+            if newer {
+                let tail = store.tail(&zone).ok().flatten();
+                serials.return_to_kept(&zone, serial, tail.as_ref());
+            } else if kept.is_some_and(|kept| kept.has_content_of(&served)) {
+                serials.is_kept_as(&zone, serial);
             }
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => entry.begin_again(stored),
@@ -86,6 +90,11 @@ impl Core {
                 None => {}
             }
         }
+    }
+
+    /// The serial of a zone that is in service.
+    pub(in crate::publish) fn served_serial(&self, zone: &Name) -> Option<Serial> {
+        self.publication.published.load().zone(zone).map(|zone| zone.serial())
     }
 
     fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {
@@ -190,6 +199,7 @@ impl Core {
             writer.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
+        writer.keep_rows_soon(ZoneRows::Serials(None));
         if !is_read {
             self.list_holds_again();
         }

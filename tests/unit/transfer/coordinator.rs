@@ -224,6 +224,7 @@ fn a_version_that_could_not_be_read_at_first_keeps_its_age() {
         durable: false,
         kept_version: None,
         is_another: false,
+        is_from_primaries: true,
         number: 1,
         refused_serial: None,
         signatures: None,

@@ -131,10 +131,11 @@ impl History {
         if self.serials.may_have_another(zone, serial) {
             return true;
         }
-        // Where an older build went back: it kept no more than that.
+        // Where an older build went back: it kept no more than that, until the next version is kept.
         let began = self.read(zone, |from, key| Ok(tail(from, key)?.map(|tail| tail.began)));
         let began = began.ok().flatten();
-        began.is_some_and(|began| began.reason == BeganReason::Back && began.serial == serial)
+        began
+            .is_some_and(|began| began.reason == BeganReason::Back && !self.serials.knows(zone, began.serial))
     }
 
     /// The differences that lead a secondary from the version with the serial `from` to the one with the serial `to`, in order. `None` as

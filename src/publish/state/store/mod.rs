@@ -125,10 +125,8 @@ impl Store {
     /// A directory that cannot be written, to read what is there. Fails only if another process uses it.
     pub(in crate::publish) fn read_only(directory: &Path, shared: StoreShared) -> Result<Self, StoreError> {
         let store = Self::new(directory, shared, Lock::take_to_read(directory)?);
-        let (database, unread) = match read_only(directory) {
-            Ok(database) => (database, None),
-            Err(error) => (None, Some(error.to_string())),
-        };
+        let unread = |error: DatabaseError| (None, Some(error.to_string()));
+        let (database, unread) = read_only(directory).map_or_else(unread, |database| (database, None));
         if let Some(database) = &database {
             // What cannot be read of it is said when a zone is looked for.
             let _ = store.losses.learn(database);
@@ -449,6 +447,7 @@ impl Store {
             // What cannot be read now may be read later: nothing is taken out.
             error @ KeptError::Database(_) => (self.directory.join(FILE), error),
             error => {
+                self.leave_tail(zone, None);
                 let key = key_of(zone);
                 let octets = |from: &ReadTransaction| {
                     let mut octets = value(from, &key)?.unwrap_or_default();
@@ -472,6 +471,7 @@ impl Store {
     fn cut_steps(&self, zone: &Name, header: &Header, (number, error): (u64, KeptError)) -> DamagedSteps {
         let path = free_place(&self.directory, &format!("{}.steps", format4::file_name(zone)));
         let key = key_of(zone);
+        self.leave_tail(zone, Some(header.standing.serial));
         if !self.opened().is_read_only {
             let found = self.open_one().and_then(|it| it.read(|from| steps_from(from, &key, number)));
             let copied = found.and_then(|octets| Ok(fs::write(&path, octets)?));

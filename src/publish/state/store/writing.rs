@@ -125,6 +125,7 @@ impl<'t> Writing<'t> {
     /// Appends a step to the version with the link that it continues; false if that is not the last one.
     pub(in crate::publish) fn append(&mut self, key: &[u8], step: &Written) -> DatabaseResult<bool> {
         let Some(tail) = self.tail(key)?.filter(|tail| tail.chain == step.before) else { return Ok(false) };
+        self.end_older(key, &tail)?;
         let tail = self.add(key, tail, step)?;
         self.put_tail(key, tail)?;
         Ok(true)
@@ -174,6 +175,9 @@ impl<'t> Writing<'t> {
     /// Keeps which serials a zone had before these versions, which follow the one where its steps end: durable with them, and told before that.
     fn keep_serials(&mut self, ready: &Ready, tail: Option<Tail>) -> DatabaseResult<()> {
         let key = ready.key.as_slice();
+        if let Some(tail) = &tail {
+            self.end_older(key, tail)?;
+        }
         let kept = serials::read(&self.serials, key)?;
         let mut all = kept.clone().unwrap_or_default();
         if tail.is_none()
@@ -182,19 +186,41 @@ impl<'t> Writing<'t> {
             all.merge(&former);
         }
         let mut last = tail.map(|tail| tail.serial);
+        let begins = ready.changes.iter().any(|change| matches!(change, StepChange::Begin { .. }));
+        // A process that found nothing of what is kept began with this serial: its versions do not lead on from there.
+        let begun = self.told.begun(ready.record.zone.origin());
+        let begun = begun.filter(|begun| !ready.changes.is_empty() || last != Some(*begun));
+        if let Some(first) = tail.filter(|_| begins || begun.is_some()).and_then(|tail| tail.first_serial()) {
+            all.begin_first(first);
+        }
+        if let Some((begun, left)) = begun.zip(last) {
+            all.end(left);
+            all.begin(begun);
+            last = None;
+        }
         for change in &ready.changes {
-            let serial = match change {
-                StepChange::Begin { serial, .. } => *serial,
-                StepChange::Step(step) => step.step.to,
-                StepChange::Link(_) => continue,
-            };
-            if let Some(left) = last.filter(|last| !serial.is_after(*last)) {
-                all.end(left);
-                all.begin(serial);
-            } else if last.is_none() {
-                all.begin(serial);
+            match (change, last) {
+                (StepChange::Begin { serial, reason, .. }, Some(left))
+                    if *reason == BeganReason::Back || !serial.is_after(left) =>
+                {
+                    all.end(left);
+                    all.begin(*serial);
+                    last = Some(*serial);
+                }
+                (StepChange::Begin { serial, .. }, _) => {
+                    if !all.is_empty() {
+                        all.go_on_or_begin(*serial);
+                    }
+                    last = Some(*serial);
+                }
+                (StepChange::Step(step), Some(left)) if !step.step.to.is_after(left) => {
+                    all.end(left);
+                    all.begin(step.step.to);
+                    last = Some(step.step.to);
+                }
+                (StepChange::Step(step), _) => last = Some(step.step.to),
+                (StepChange::Link(_), _) => {}
             }
-            last = Some(serial);
         }
         if let Some(told) = &ready.serials {
             all.merge(told);
@@ -210,19 +236,45 @@ impl<'t> Writing<'t> {
     fn leave_serials(&mut self, key: &[u8]) -> DatabaseResult<()> {
         let kept = serials::read(&self.serials, key)?;
         self.serials.remove(key).map_err(DatabaseError::of)?;
-        let tail = self.tail(key)?;
-        if kept.is_none() && tail.is_none() {
-            return Ok(());
-        }
+        let (tail, zone) = (self.tail(key)?, zone_of(key));
         let mut all = kept.unwrap_or_default();
-        if let Some(tail) = tail {
-            all.end(tail.serial);
-        }
         // What is known of versions that are not kept.
-        if let Some(told) = zone_of(key).and_then(|zone| self.told.of(&zone)) {
+        if let Some(told) = zone.as_ref().and_then(|zone| self.told.of(zone)) {
             all.merge(&told);
         }
-        serials::write_former(&mut self.former_serials, key, &all)
+        if let Some(first) = tail.and_then(|tail| tail.first_serial()) {
+            all.begin_first(first);
+        }
+        if tail.is_none()
+            && let Some(former) = serials::take_former(&mut self.former_serials, key)?
+        {
+            // It was never kept, and that of the zone before it waits still.
+            all.merge(&former);
+        }
+        let served = zone.and_then(|zone| self.told.last_served(&zone));
+        all.end_all(tail.map(|tail| tail.serial).into_iter().chain(served));
+        if all.is_empty() { Ok(()) } else { serials::write_former(&mut self.former_serials, key, &all) }
+    }
+
+    /// An older build may have gone back to where the history begins, and kept no more than that: the run ends with the version that is kept.
+    fn end_older(&mut self, key: &[u8], tail: &Tail) -> DatabaseResult<()> {
+        if tail.began.reason != BeganReason::Back {
+            return Ok(());
+        }
+        let mut all = serials::read(&self.serials, key)?.unwrap_or_default();
+        if all.knows(tail.began.serial) {
+            return Ok(());
+        }
+        all.end(tail.serial);
+        all.begin(tail.serial);
+        zone_of(key).into_iter().for_each(|zone| self.told.learn(&zone, all.clone()));
+        serials::write(&mut self.serials, key, &all)
+    }
+
+    /// Keeps what is known of the serials of a zone and not kept.
+    fn keep_told(&mut self, key: &[u8]) -> DatabaseResult<()> {
+        let told = zone_of(key).and_then(|zone| self.told.of(&zone));
+        told.map_or(Ok(()), |told| serials::add(&mut self.serials, key, &told))
     }
 
     fn remove_versions(&mut self, key: &[u8]) -> DatabaseResult<bool> {
@@ -237,6 +289,7 @@ impl<'t> Writing<'t> {
 
     /// Takes out what is kept of a zone, because it is damaged: a restart must know that something was there.
     pub(in crate::publish) fn lose(&mut self, key: &[u8]) -> DatabaseResult<()> {
+        self.keep_told(key)?;
         self.remove_versions(key)?;
         self.lost.insert(key, VALUE).map(drop).map_err(DatabaseError::of)
     }
@@ -250,6 +303,7 @@ impl<'t> Writing<'t> {
         serial: Serial,
     ) -> DatabaseResult<()> {
         let Some(tail) = self.tail(key)? else { return Ok(()) };
+        self.keep_told(key)?;
         let mut left = Tail { chain, serial, ..tail };
         for number in from.max(tail.first)..tail.next {
             let Some(octets) = self.drop_step(key, number)? else { continue };

@@ -44,9 +44,53 @@ impl SerialRuns {
         self.ended.iter().any(|run| run.has(serial.0))
     }
 
-    /// Whether no run has ended.
+    /// Every serial: of a zone of which what was kept of them cannot be read.
+    pub(in crate::publish) fn all() -> Self {
+        Self { ended: vec![SerialRun { first: 0, more: u32::MAX }], first: None }
+    }
+
+    /// Whether nothing is known: no run has ended, and that which goes on began nobody knows where.
     pub(in crate::publish) fn is_empty(&self) -> bool {
-        self.ended.is_empty()
+        *self == Self::default()
+    }
+
+    /// Whether a run is known that has this serial, or begins with it.
+    pub(in crate::publish) fn knows(&self, serial: Serial) -> bool {
+        self.first == Some(serial) || self.has(serial)
+    }
+
+    /// The first version that was kept here has this serial. Nothing is known from before it: another server may have had the zone, and of that
+    /// a year counts. No more, or each zone that goes back once would be without differences for half of the circle.
+    pub(in crate::publish) fn begin_first(&mut self, first: Serial) {
+        if self.is_empty() {
+            self.first = Some(Serial(first.0.wrapping_sub(FAR)));
+        }
+    }
+
+    /// The run goes on with this serial; one begins there if it comes after none that is known.
+    pub(in crate::publish) fn go_on_or_begin(&mut self, next: Serial) {
+        self.first = self.first_up_to(next).or(Some(next));
+    }
+
+    /// The run that goes on ends, with the later one of these: what is kept, and what was served and is not kept. Where the zone went back in
+    /// between, that which is kept belongs to a run that has ended before.
+    pub(in crate::publish) fn end_all(&mut self, lasts: impl IntoIterator<Item = Serial>) {
+        let first = self.first;
+        for last in lasts {
+            self.first = first;
+            if self.first_up_to(last).is_some() || !self.has(last) {
+                self.end(last);
+            }
+        }
+        self.first = None;
+    }
+
+    /// Versions from the serial `began` to `last` were served beside the run that goes on. If `last` does not come after `began`, they went back,
+    /// and that run goes on from there.
+    pub(in crate::publish) fn add_beside(&mut self, began: Serial, last: Serial) {
+        let is_before = |first: &Serial| distance(*first, last) < HALF;
+        let first = Some(began).filter(is_before).or(self.first_up_to(last)).unwrap_or(last);
+        self.add(SerialRun { first: first.0, more: distance(first, last) });
     }
 
     /// A version with the serial `next` replaces one with other content and the serial `before` after so many seconds; whether a run ends

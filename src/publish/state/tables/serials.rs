@@ -25,7 +25,12 @@ pub(in crate::publish) type SerialTable<'t> = Table<'t, &'static [u8], &'static 
 
 /// Those of all zones of which something is kept.
 pub(in crate::publish) fn read_all(from: &ReadTransaction) -> Result<Vec<(Name, SerialRuns)>, DatabaseError> {
-    zone_table::read_all(from, SERIALS, |octets| SerialRuns::read(&mut Fields(octets)))
+    zone_table::read_all(from, SERIALS, |octets| Some(parse(Fields(octets))))
+}
+
+/// What cannot be read stands for every serial.
+fn parse(mut fields: Fields<'_>) -> SerialRuns {
+    SerialRuns::read(&mut fields).unwrap_or_else(SerialRuns::all)
 }
 
 /// Those of one zone.
@@ -34,7 +39,19 @@ pub(in crate::publish) fn read(
     key: &[u8],
 ) -> Result<Option<SerialRuns>, DatabaseError> {
     let value = table.get(key).map_err(DatabaseError::of)?;
-    Ok(value.and_then(|value| SerialRuns::read(&mut Fields(value.value()))))
+    Ok(value.map(|value| parse(Fields(value.value()))))
+}
+
+/// Keeps what is known of one zone beside what is kept, if it says more.
+pub(in crate::publish) fn add(
+    table: &mut SerialTable<'_>,
+    key: &[u8],
+    runs: &SerialRuns,
+) -> Result<(), DatabaseError> {
+    let kept = read(table, key)?;
+    let mut all = kept.clone().unwrap_or_default();
+    all.merge(runs);
+    if kept.as_ref() == Some(&all) || all.is_empty() { Ok(()) } else { write(table, key, &all) }
 }
 
 /// Keeps those of one zone.
@@ -77,10 +94,9 @@ pub(in crate::publish) fn take_former(
     key: &[u8],
 ) -> Result<Option<SerialRuns>, DatabaseError> {
     let value = former.remove(key).map_err(DatabaseError::of)?;
-    Ok(value.and_then(|value| {
+    Ok(value.map(|value| {
         let mut fields = Fields(value.value());
-        fields.u64()?;
-        SerialRuns::read(&mut fields)
+        fields.u64().map_or_else(SerialRuns::all, |_| parse(fields))
     }))
 }
 

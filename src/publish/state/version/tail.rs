@@ -72,6 +72,11 @@ impl Tail {
         Self { chain, serial, first: next, included: next, next, octets: 0, pending: 0, record: 0, began }
     }
 
+    /// The serial of the first version that was kept of the zone, if that is where its history begins.
+    pub(in crate::publish) fn first_serial(&self) -> Option<Serial> {
+        (self.began.reason == BeganReason::First).then_some(self.began.serial)
+    }
+
     /// Its value in the database.
     pub(in crate::publish) fn to_octets(self) -> Vec<u8> {
         let mut out = self.chain.to_vec();

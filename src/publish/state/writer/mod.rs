@@ -39,7 +39,7 @@ use crate::publish::state::writer::waiting::{KeptOutcome, Waiting};
 use crate::sys::priority::yield_to_others;
 use crate::telemetry::pulse::{Place, Pulse, Work};
 use crate::telemetry::{locked, panic_message};
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 /// The longest that somebody waits for a whole version. One of 150 MB takes seconds on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,14 +140,14 @@ impl StateWriter {
         self.ask(SHORT_PATIENCE, |_| Urgent::Append(zone.clone(), step))
     }
 
-    /// Forgets a zone soon: what is kept of it, and what waits. Many may go at once.
-    pub(in crate::publish) fn forget_soon(&self, zone: &Name, successor: Successor) {
+    /// Forgets a zone soon: what is kept of it, and what waits; with the last serial that was served of it. Many may go at once.
+    pub(in crate::publish) fn forget_soon(&self, zone: &Name, served: Option<Serial>, next: Successor) {
         let mut work = self.shared.lock();
-        self.store().serials().begin_to_forget(zone);
+        self.store().serials().begin_to_forget(zone, served);
         work.waiting.remove(zone);
         work.urgent.retain(|(urgent, reply)| urgent.zone() != Some(zone) || !reply.is_given_up());
-        let known = work.forgotten.entry(zone.clone()).or_insert(successor);
-        *known = successor.max(*known);
+        let known = work.forgotten.entry(zone.clone()).or_insert(next);
+        *known = next.max(*known);
         self.shared.changed.notify_one();
     }
 
@@ -185,12 +185,14 @@ impl StateWriter {
         std::mem::take(&mut self.shared.lock().remaining)
     }
 
-    /// Forgets a zone and waits for it.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+    /// Forgets a zone, with the last serial that was served of it, and waits for it.
+    pub(in crate::publish) fn forget(&self, zone: &Name, served: Option<Serial>) -> io::Result<()> {
         self.ask(SHORT_PATIENCE, |work| {
+            self.store().serials().begin_to_forget(zone, served);
             work.waiting.remove(zone);
             Urgent::Forget(zone.clone())
         })
+        .inspect_err(|_| self.store().not_forgotten(zone))
     }
 
     fn ask(&self, patience: Duration, make: impl FnOnce(&mut Waiting) -> Urgent) -> io::Result<()> {
@@ -299,7 +301,7 @@ impl WriterShared {
         while let Some(group) = self.next_group(&place) {
             match group {
                 WriteGroup::Forget(zones) => self.forget_all(&zones),
-                WriteGroup::Look => self.store.look_at_place(),
+                WriteGroup::Look => self.store.look_again(),
                 WriteGroup::Timers(timers) => self.write_timers(&timers),
                 WriteGroup::Urgent(urgent) => self.write_urgent(urgent),
                 WriteGroup::Soon(group) => {
@@ -327,6 +329,7 @@ impl WriterShared {
             removed.map_err(DatabaseError::into_io)
         };
         let Err(error) = self.guarded(remove) else { return self.store.serials().forgot(zones.keys()) };
+        zones.keys().for_each(|zone| self.store.not_forgotten(zone));
         let error = error.to_string();
         self.lock().remaining.extend(zones.keys().map(|zone| (zone.clone(), error.clone())));
     }
@@ -366,9 +369,7 @@ impl WriterShared {
                     self.write_holds(&change, reply);
                     continue;
                 }
-                Urgent::Forget(zone) => {
-                    self.guarded(|| self.store.forget(&zone).map_err(DatabaseError::into_io))
-                }
+                Urgent::Forget(zone) => self.guarded(|| self.store.forget(&zone)),
             };
             reply.tell(result);
         }
@@ -468,7 +469,8 @@ impl WriterShared {
         let all = group.iter().map(|versions| ready(&self.store, versions)).collect::<Result<Vec<_>, _>>();
         let all: Vec<Ready> = all.map_err(DatabaseError::into_io)?.into_iter().flatten().collect();
         let write = self.store.write(|writing| all.iter().try_for_each(|ready| writing.keep(ready)));
-        write.map_err(DatabaseError::into_io)
+        let kept = |()| self.store.serials().kept(all.iter().map(|ready| ready.record.zone.origin()));
+        write.map(kept).map_err(DatabaseError::into_io)
     }
 
     /// A panic is an error: it is tried again.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::atomic::Ordering;
 
+use redb::WriteTransaction;
+
 use crate::publish::accept::Digest;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::database::fields::key_of;
@@ -17,7 +19,7 @@ use crate::publish::state::tables::removed;
 use crate::publish::state::tables::serials;
 use crate::publish::state::tables::timers::{self, ZoneTimers};
 use crate::telemetry::locked;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 /// Short values of zones, written in one transaction; none: forgets that of the zone.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(in crate::publish) enum ZoneRows {
     Lost(Vec<Name>),
     /// The catalogs that are made here have said that these began anew.
     SaidAnew(BTreeSet<Name>),
+    /// Which serials a zone had before, as it is known when it is written; or all zones of which that is known.
+    Serials(Option<Name>),
     /// No catalog is made here: of no zone it is to be said that it began anew.
     NoneAnew,
 }
@@ -74,11 +78,12 @@ impl Store {
     }
 
     /// Forgets a zone whose end is ordered, and which version of it all secondaries might have.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> Result<(), DatabaseError> {
+    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
         self.write(|writing| {
             writing.remove(&key_of(zone))?;
             releases::write(writing.transaction(), &[(zone.clone(), None)])
-        })?;
+        })
+        .map_err(DatabaseError::into_io)?;
         locked(&self.releases).remove(zone);
         self.serials().forgot([zone]);
         Ok(())
@@ -101,6 +106,38 @@ impl Store {
         self.serials().set_read(kept.is_ok());
         kept?.into_iter().for_each(|(zone, runs)| self.serials().learn(&zone, runs));
         Ok(())
+    }
+
+    /// What is kept of a zone ends earlier, or is no more: who has what it ended with must not take differences from there.
+    pub(in crate::publish) fn leave_tail(&self, zone: &Name, left: Option<Serial>) {
+        if let Ok(Some(tail)) = self.tail(zone) {
+            self.serials().leave(zone, &tail, left);
+        }
+    }
+
+    /// Looks at its place, and reads what could not be read.
+    pub(in crate::publish) fn look_again(&self) {
+        self.look_at_place();
+        if self.serials().is_unread()
+            && let Err(error) = self.read_serials()
+        {
+            tracing::warn!(%error, "which serials zones had before cannot be read still: secondaries get whole zones instead of differences");
+        }
+    }
+
+    /// Adds what is known of the serials of a zone, or of all.
+    fn add_serials(&self, to: &WriteTransaction, zone: Option<&Name>) -> Result<(), DatabaseError> {
+        let mut known = self.serials().known();
+        known.retain(|(known, _)| zone.is_none_or(|zone| zone == known));
+        let mut table = to.open_table(serials::SERIALS).map_err(DatabaseError::of)?;
+        known.iter().try_for_each(|(zone, runs)| serials::add(&mut table, &key_of(zone), runs))
+    }
+
+    /// A zone cannot be forgotten: the next one of its name must not be taken for it.
+    pub(in crate::publish) fn not_forgotten(&self, zone: &Name) {
+        if let Ok(tail) = self.tail(zone) {
+            self.serials().not_forgotten(zone, tail.as_ref());
+        }
     }
 
     /// The zones of which everything was forgotten, as far as catalogs that are made here have not said so; more are noted from now on.
@@ -136,6 +173,7 @@ impl Store {
             ZoneRows::Removed(zones) => removed::write(transaction, zones),
             ZoneRows::Rejected(zone, contents) => rejected::write(transaction, zone, contents),
             ZoneRows::Lost(zones) => lost::write(transaction, zones),
+            ZoneRows::Serials(zone) => self.add_serials(transaction, zone.as_ref()),
             ZoneRows::SaidAnew(_) | ZoneRows::NoneAnew => anew::take_out(transaction, &taken_out),
         };
         self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)?;

@@ -21,7 +21,7 @@ use crate::publish::work::kept::kept_state::{KeptState, ToldState};
 use crate::publish::work::kept::member_list::Members;
 use crate::publish::work::kept::removed_list::RemovedZones;
 use crate::publish::work::zone::entry::Entry;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 /// What is kept of the zones.
 #[derive(Debug)]
@@ -148,23 +148,31 @@ impl Keeping {
         Some(SourceFault::StateUnwritable { path, error })
     }
 
-    /// Forgets what the state directory has of a zone. What has its name next is another one.
-    pub(in crate::publish) fn forget(&mut self, zone: &Name) -> io::Result<()> {
+    /// Forgets what the state directory has of a zone, with the last serial that was served of it. What has its name next is another one.
+    pub(in crate::publish) fn forget(&mut self, zone: &Name, served: Option<Serial>) -> io::Result<()> {
         match &*self.state {
             StateDirectory::None => {}
-            StateDirectory::Kept(writer) => writer.forget(zone)?,
+            StateDirectory::Kept(writer) => writer.forget(zone, served)?,
             StateDirectory::Unwritable { error, .. } => return Err(error.to_io()),
         }
         self.forgotten.add(zone.clone());
         Ok(())
     }
 
-    /// Forgets what is kept of a zone that is not in service, and which version of it all secondaries might have. What has its name next is
-    /// another one.
-    pub(in crate::publish) fn forget_soon(&mut self, zone: &Name) {
-        if let Some(writer) = self.state.writer() {
-            writer.forget_soon(zone, Successor::Another);
-            writer.keep_rows_soon(ZoneRows::Releases(vec![(zone.clone(), None)]));
+    /// Forgets what is kept of a zone that is not in service any more, with the last serial that was served of it, and which version of it all
+    /// secondaries might have. What has its name next is another one.
+    pub(in crate::publish) fn forget_soon(&mut self, zone: &Name, served: Option<Serial>) {
+        match (&*self.state, self.state.store()) {
+            (StateDirectory::Kept(writer), _) => {
+                writer.forget_soon(zone, served, Successor::Another);
+                writer.keep_rows_soon(ZoneRows::Releases(vec![(zone.clone(), None)]));
+            }
+            (_, Some(store)) => {
+                // What is kept stays, and is not that of the next zone of the name.
+                self.serials.begin_to_forget(zone, served);
+                store.not_forgotten(zone);
+            }
+            (_, None) => {}
         }
         self.forgotten.add(zone.clone());
     }
@@ -183,7 +191,7 @@ impl Keeping {
     pub(in crate::publish) fn read_serials(&self) {
         let Some(store) = self.state.store().filter(|store| store.database().is_some()) else { return };
         if let Err(error) = store.read_serials() {
-            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences until a restart");
+            tracing::error!(%error, "which serials zones had before cannot be read: secondaries get whole zones instead of differences");
         }
     }
 

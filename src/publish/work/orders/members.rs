@@ -67,7 +67,7 @@ impl Core {
             gone.push(name);
         }
         for (name, member) in reset {
-            self.keeping.forget_soon(&name);
+            self.keeping.forget_soon(&name, self.served_serial(&name));
             anew.insert(name.clone());
             kept.push((name.clone(), Some(member.clone())));
             self.keeping.members.all.insert(name.clone(), member);
@@ -77,7 +77,7 @@ impl Core {
         for (name, member) in set {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
             if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
-                self.keeping.forget_soon(&name);
+                self.keeping.forget_soon(&name, self.served_serial(&name));
                 anew.insert(name.clone());
             }
             kept.push((name, Some(member)));
@@ -186,7 +186,7 @@ impl Core {
         for name in old {
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
-                self.keeping.forget_soon(&name);
+                self.keeping.forget_soon(&name, self.served_serial(&name));
             }
             kept.push((name, None));
         }

@@ -26,7 +26,7 @@ impl Core {
         for zone in self.keeping.removed.take_old(Moment::now()) {
             if !self.zones.contains_key(&zone) && !self.keeping.members.all.contains_key(&zone) {
                 tracing::info!(%zone, "the zone left the configuration long ago: what was kept of it is forgotten");
-                self.keeping.forget_soon(&zone);
+                self.keeping.forget_soon(&zone, None);
             }
         }
         let changed = std::mem::take(&mut self.keeping.removed.changed);

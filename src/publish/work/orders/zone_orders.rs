@@ -204,7 +204,9 @@ impl Core {
         if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
             return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
         }
-        self.keeping.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
+        let served = self.served_serial(zone);
+        let forgotten = self.keeping.forget(zone, served);
+        forgotten.map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
         self.board.forget(zone);
         self.refuse_waiting(zone);
         self.release(zone);

@@ -211,7 +211,9 @@ impl Core {
             match self.keeping.state.writer() {
                 Some(writer) if is_transferred => {
                     // If it comes back, it is the same zone, which its primaries have.
-                    writer.forget_soon(name, Successor::Same);
+                    let header = gone.as_ref().and_then(|gone| gone.header.as_ref());
+                    let served = header.map(|header| header.standing.serial);
+                    writer.forget_soon(name, served, Successor::Same);
                     // Which version all secondaries have is known for as long as of any other zone.
                     self.keeping.keep_aside(name);
                 }

@@ -11,12 +11,14 @@ use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::settings::SerialRule;
 use crate::publish::source::scan::Found;
 use crate::publish::state::database::DatabaseError;
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::store::reading::{DamagedSteps, KeptError, Loaded, of_looked};
 use crate::publish::state::version::header::Header;
 use crate::publish::state::version::record::Seen;
 use crate::publish::state::version::step::StepOrigin;
 use crate::publish::state::version::step_source::StepSource;
 use crate::publish::state::writer::ready::Version;
+use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::zone::entry::{Entry, MOST_UNREAD};
 use crate::publish::work::zone::steps::CheckRun;
 use crate::wire::Serial;
@@ -167,12 +169,28 @@ impl CheckRun<'_> {
 
     /// Notes that a version with this serial is to replace the one before, if there is one; whether a run of serials ends with that.
     pub(in crate::publish) fn note_serial(&self, before: Option<&Header>, next: Serial) -> bool {
-        let before = before.map(Header::serial_and_age);
-        let has_ended = self.context.serials.publish(self.name, before, next);
-        if let Some((left, _)) = before.filter(|(left, _)| has_ended && !next.is_after(*left)) {
+        let serials = &self.context.serials;
+        let Some(before) = before.map(Header::serial_and_age) else {
+            if !matches!(*self.context.state, StateDirectory::None) {
+                serials.begin(self.name, next);
+            }
+            return false;
+        };
+        let tail = || self.context.state.store().and_then(|store| store.tail(self.name).ok().flatten());
+        let has_ended = serials.publish(self.name, before, next, || tail()?.first_serial());
+        if let Some((left, _)) = Some(before).filter(|(left, _)| has_ended && !next.is_after(*left)) {
             tracing::warn!(zone = %self.name, serial = %next, %left, "the serial does not come after the one before: until it does, secondaries get the zone whole, no differences");
         }
         has_ended
+    }
+
+    /// A version with another run of serials is served before it is kept: has it kept that the run has ended, as far as that can be. A process that
+    /// ends before it keeps the version would know nothing of those that were given to secondaries.
+    pub(in crate::publish) fn keep_serials(&self) {
+        let Some(writer) = self.context.state.writer() else { return };
+        if let Err(error) = writer.keep_rows(ZoneRows::Serials(Some(self.name.clone()))) {
+            tracing::warn!(zone = %self.name, %error, "which serials the zone had before is not kept yet: after a restart before it is, secondaries may get differences to a version that they do not have");
+        }
     }
 
     /// Notes that these files gave the version that stands; says whether the state directory is to know them.

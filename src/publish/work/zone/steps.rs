@@ -404,7 +404,7 @@ impl CheckRun<'_> {
     /// that a crash could bring back, the zone would come again, and an empty POP that waits for a disk for each of many
     /// thousand zones is not announced for minutes.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
-        self.note_serial(entry.header.as_deref(), standing.serial);
+        let ends_run = self.note_serial(entry.header.as_deref(), standing.serial);
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let origin = header.origin();
@@ -416,6 +416,9 @@ impl CheckRun<'_> {
         if in_its_file || comes_first || matches!(*self.context.state, StateDirectory::None) {
             entry.durable = false;
             self.effects.kept = Some(version);
+            if ends_run {
+                self.keep_serials();
+            }
             return self.serve(entry, header, zone);
         }
         match self.context.state.keep_first(version) {

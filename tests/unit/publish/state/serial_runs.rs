@@ -50,7 +50,7 @@ fn a_run_goes_on_while_serials_come_after_each_other_and_are_near() {
         let mut runs = SerialRuns { ended: Vec::new(), first: first.map(Serial) };
         let case = format!("{first:?} {before} {next} after {seconds} s");
         assert_eq!(runs.publish(Serial(before), Serial(next), seconds), !goes_on, "{case}");
-        assert_eq!(runs.is_empty(), goes_on, "{case}");
+        assert_eq!(runs.ended.is_empty(), goes_on, "{case}");
         assert_eq!(runs.first, if goes_on { first.map(Serial) } else { Some(Serial(next)) }, "{case}");
         assert!(goes_on || runs.has(Serial(before)), "{case}");
     }
@@ -70,7 +70,8 @@ fn the_beginning_of_a_run_that_nobody_knows_is_as_far_back_as_can_be() {
 #[test]
 fn a_mistyped_serial_costs_nothing_once_it_is_repaired() {
     // RFC 1912 section 3.1: twice ahead by at most 2^31 - 1.
-    let mut runs = SerialRuns { ended: Vec::new(), first: Some(Serial(2_026_010_100)) };
+    let mut runs = SerialRuns::default();
+    runs.begin_first(Serial(2_026_010_100));
     let (right, wrong) = (Serial(2_026_010_105), Serial(2_062_010_101));
     let turned = Serial(wrong.0.wrapping_add(HALF - 1));
     let next = right.next();
@@ -89,6 +90,46 @@ fn a_mistyped_serial_costs_nothing_once_it_is_repaired() {
         [101, 102, 105, 106].map(|nn| runs.has(Serial(2_026_010_000 + nn))),
         [true, true, true, false]
     );
+}
+
+#[test]
+fn before_the_first_version_that_is_kept_a_year_counts() {
+    let mut runs = SerialRuns::default();
+    runs.begin_first(Serial(2_062_010_101));
+    runs.begin_first(Serial(7));
+    runs.end(Serial(2_062_010_102));
+    assert_eq!(ends(&runs), [(2_062_010_101 - FAR, 2_062_010_102)]);
+    // Of a run that began later, or after one that has ended, more is known.
+    runs.begin_first(Serial(7));
+    assert_eq!(runs.first, None);
+}
+
+#[test]
+fn what_is_kept_and_what_was_served_end_one_run() {
+    for (known, first, lasts, expected) in [
+        (&[][..], Some(5), &[9, 12][..], &[(5, 12)][..]),
+        (&[], Some(5), &[12, 9], &[(5, 12)]),
+        // It went back to 6, and what is kept is of the run before.
+        (&[(5, 9)], Some(6), &[9, 7], &[(5, 9)]),
+        (&[(5, 9)], Some(20), &[9, 22], &[(5, 9), (20, 22)]),
+        (&[(5, 9)], None, &[9], &[(5, 9)]),
+        (&[(5, 9)], None, &[], &[(5, 9)]),
+    ] {
+        let mut runs = SerialRuns { first: first.map(Serial), ..ended(known) };
+        runs.end_all(lasts.iter().copied().map(Serial));
+        assert_eq!((ends(&runs), runs.first), (expected.to_vec(), None), "{known:?} {first:?} {lasts:?}");
+    }
+    // Beside a run that goes on, also where what was served went back.
+    for (began, first, last, expected) in [
+        (6, None, 8, (6, 8)),
+        (9, Some(6), 7, (6, 7)),
+        (9, None, 7, (7, 7)),
+        (u32::MAX, None, 1, (u32::MAX, 1)),
+    ] {
+        let mut runs = SerialRuns { ended: Vec::new(), first: first.map(Serial) };
+        runs.add_beside(Serial(began), Serial(last));
+        assert_eq!((ends(&runs), runs.first), (vec![expected], first.map(Serial)));
+    }
 }
 
 #[test]
