@@ -72,11 +72,13 @@ pub struct ZoneReport {
     /// Whether the version that is served survives a restart without its source: it is in the state directory. That
     /// comes soon after it is served; see [`Report::unkept`].
     pub durable: bool,
-    /// The serial that the state directory had of the zone when it came, with the start or later: what was served before that.
-    pub kept_serial: Option<Serial>,
+    /// What the state directory had of the zone when it came, with the start or later, and when that was accepted: what was served before.
+    pub kept_version: Option<(Serial, SystemTime)>,
     /// Which of the zones of this name it is: one that left and came back has another number, and so has one that began anew; a later one
     /// has a higher number. Not kept over a restart.
     pub number: u64,
+    /// Whether another zone had this name before, in this process: what was known of that one says nothing of this one.
+    pub is_another: bool,
     /// The serial of a version that was refused and that [`accept`](crate::publish::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.

@@ -174,8 +174,13 @@ pub(crate) fn soa_of(space: &Space, from: &str) -> Option<u32> {
 
 /// A version with so many more records that a difference to another one is smaller than the zone (RFC 1995 section 5).
 pub(crate) fn deploy(zones: &std::path::Path, version: u32) {
+    deploy_with(zones, version, "");
+}
+
+/// The same with these records.
+fn deploy_with(zones: &std::path::Path, version: u32, records: &str) {
     let more: String = (0..50).map(|host| format!("more{host} 60 IN A 192.0.2.{host}\n")).collect();
-    replace(&zones.join(format!("{ZONE}.zone")), &(versioned(ZONE, version) + &more));
+    replace(&zones.join(format!("{ZONE}.zone")), &(versioned(ZONE, version) + &more + records));
 }
 
 const PROGRAMS: [&str; 3] = ["nsd", "knotd", "dig"];
@@ -282,6 +287,38 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     site.hub.start(&site.lab);
     site.wait_serves(other, 5);
     assert!(begun.elapsed() >= TIME, "{:?}", begun.elapsed());
+}
+
+/// The canary keeps a bad version that was given up, because what comes then is older: it proves no other one with its serial, also where the
+/// older one was released, and the hub was started again.
+#[test]
+fn a_canary_that_keeps_a_version_that_was_given_up_proves_no_other_one_with_its_serial() {
+    if !has_programs("canaries", &PROGRAMS) {
+        return;
+    }
+    let mut site = Site::new(NSD, KNOT);
+    site.hub.must(&["zone", "halt", ZONE]);
+    deploy(&site.zones, 3);
+    site.wait_serves(NSD, 3);
+    deploy(&site.zones, 2);
+    site.hub.wait_status("refused", |status| {
+        zone_status(status, ZONE).is_some_and(|zone| zone["refused_serial"] == 2)
+    });
+    site.hub.must(&["zone", "accept", ZONE, "2"]);
+    site.hub.must(&["zone", "release", ZONE]);
+    site.wait_serves(KNOT, 2);
+    site.hub.wait_status("kept", |status| status["zones_not_kept"] == 0);
+    site.hub.kill();
+    site.hub.start(&site.lab);
+    site.hub.wait_zone(ZONE, "served", Some(2));
+    deploy_with(&site.zones, 3, "corrected 60 IN TXT \"yes\"\n");
+    site.hub.wait_zone(ZONE, "served", Some(3));
+    holds_for("nobody proves it", TIME * 2, || site.serial(KNOT) == Some(2));
+    assert_eq!(site.serial(NSD), Some(3), "the bad one");
+    // A serial after all that it had tells what it has.
+    deploy(&site.zones, 4);
+    site.wait_serves(NSD, 4);
+    site.wait_serves(KNOT, 4);
 }
 
 #[test]

@@ -435,7 +435,7 @@ pub(crate) fn follower(fleet: &Fleet, program: &str) -> Process {
                  database:\n  storage: \"{directory}\"\nlog:\n  - target: stderr\n    any: info\n\
                  key:\n  - id: hub\n    algorithm: hmac-sha256\n    secret: {secret}\n\
                  remote:\n  - id: hub\n    address: {HUB}@5353\n    key: hub\n\
-                 acl:\n  - id: hub\n    address: {HUB}\n    key: hub\n    action: notify\n\
+                 acl:\n  - id: hub\n    address: {HUB}\n    key: hub\n    action: [notify, query, transfer]\n\
                  template:\n  - id: default\n    storage: \"{directory}\"\n    zonefile-load: none\n    zonefile-sync: -1\n    journal-content: all\n\
                  \x20   master: hub\n    acl: hub\n  - id: member\n    storage: \"{directory}\"\n    zonefile-load: none\n    zonefile-sync: -1\n\
                  \x20   journal-content: all\n    master: hub\n    acl: hub\n\

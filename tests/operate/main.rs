@@ -18,6 +18,7 @@ mod blocking;
 mod browser;
 mod canary;
 mod canary_away;
+mod canary_catalog;
 mod canary_health;
 mod catalog;
 mod catalog_anew;

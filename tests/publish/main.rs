@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod accepted_offer;
+mod another;
 mod away;
 mod deploy;
 mod difference;

@@ -10,6 +10,7 @@ use crate::control::ZoneFilter;
 use crate::publish::KeptRelease;
 use crate::wire::Name;
 
+use super::known::KnownRelease;
 use super::task::CanaryTask;
 
 impl CanaryTask {
@@ -21,7 +22,7 @@ impl CanaryTask {
             let Some(serial) = zone.serial.filter(|_| !is_covered && self.covers(name)) else { continue };
             let kept = KeptRelease { accepted_at: zone.accepted_at, ..KeptRelease::running(serial) };
             self.away.take(name, Instant::now());
-            self.kept.insert(name.clone(), kept);
+            self.kept.insert(name.clone(), KnownRelease { kept, number: zone.number });
             self.unkept.insert(name.clone(), Some(kept));
         }
     }
@@ -34,8 +35,8 @@ impl CanaryTask {
     /// A zone that no group covers.
     pub(super) fn forget(&mut self, name: &Name) {
         let away = self.away.take(name, Instant::now());
-        if let Some(kept) = self.take_out(name).or(away) {
-            self.no_group_covers(name.clone(), kept);
+        if let Some(known) = self.take_out(name).or(away) {
+            self.no_group_covers(name.clone(), known.kept);
             self.tell_secondaries(name);
         }
     }

@@ -13,6 +13,7 @@ use crate::wire::Name;
 use crate::zone::Zone;
 
 use super::facts::{CanaryFact, WaitingZone};
+use super::known::KnownRelease;
 
 /// The first pause before the released version is made again from the history; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -34,13 +35,24 @@ pub(super) struct CanaryEntry {
     pub(super) number: u64,
     /// The newest version, while it is on trial.
     pub(super) offered: Option<Arc<Zone>>,
-    /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
-    pub(super) missing: Option<(Instant, Duration)>,
+    /// The version for the others is not there; `None`: it is.
+    pub(super) missing: Option<MissingVersion>,
     /// Why it was halted without an order: a canary became unhealthy.
     pub(super) stopped: Option<String>,
+    /// What the state directory has of it, or is to have.
+    pub(super) row: Option<KeptRelease>,
     armed: Option<Instant>,
     /// What counts it.
     counted: Option<Counted>,
+}
+
+/// The version for the others is to be made again from the history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MissingVersion {
+    /// When; `None` while it is its turn.
+    pub(super) at: Option<Instant>,
+    /// How long it is put off if that fails.
+    pause: Duration,
 }
 
 /// What counts a zone.
@@ -70,20 +82,40 @@ pub(super) struct Entries {
 impl CanaryEntry {
     /// When something is to be done.
     fn due(&self) -> Option<Instant> {
-        self.machine.due().into_iter().chain(self.missing.map(|(at, _)| at)).min()
+        self.machine.due().into_iter().chain(self.missing.and_then(|missing| missing.at)).min()
     }
 
     /// What is kept of it over a restart.
     pub(super) fn kept(&self) -> KeptRelease {
-        let is_unhealthy = self.stopped.is_some();
-        let CanaryVersion { serial, accepted_at } = self.machine.released_version();
-        KeptRelease { serial, accepted_at, is_halted: self.machine.is_halted(), is_unhealthy }
+        let (is_halted, is_unhealthy) = (self.machine.is_halted(), self.stopped.is_some());
+        KeptRelease { is_halted, is_unhealthy, ..self.kept_with(self.machine.released_version()) }
+    }
+
+    /// The same, for when the zone comes again.
+    pub(super) fn known(&self) -> KnownRelease {
+        KnownRelease { kept: self.kept(), number: self.number }
+    }
+
+    /// What is kept of it once the others have this version.
+    pub(super) fn kept_with(&self, released: CanaryVersion) -> KeptRelease {
+        let highest = self.machine.highest_beside(released);
+        KeptRelease {
+            accepted_at: released.accepted_at,
+            highest: highest.map(|it| (it.serial, it.accepted_at)),
+            ..KeptRelease::running(released.serial)
+        }
     }
 
     /// The version for the others was not to be had; it is tried again.
     pub(super) fn try_later(&mut self, now: Instant) {
-        let pause = self.missing.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
-        self.missing = Some((now + pause, pause));
+        let pause = self.missing.map_or(FIRST_PAUSE, |missing| (missing.pause * 2).min(LONGEST_PAUSE));
+        self.missing = Some(MissingVersion { at: Some(now + pause), pause });
+    }
+
+    /// Whether it is time to make the version for the others again; then it is its turn.
+    pub(super) fn take_turn(&mut self, now: Instant) -> bool {
+        let missing = self.missing.as_mut().filter(|missing| missing.at.is_some_and(|at| at <= now));
+        missing.is_some_and(|missing| missing.at.take().is_some())
     }
 
     fn waiting(&self, group: &CanaryGroup, now: Instant) -> WaitingZone {
@@ -111,7 +143,7 @@ impl Entries {
     ) {
         self.remove(&name);
         self.generation += 1;
-        let missing = missing.map(|at| (at, FIRST_PAUSE));
+        let missing = missing.map(|at| MissingVersion { at: Some(at), pause: FIRST_PAUSE });
         let entry = CanaryEntry {
             group,
             machine,
@@ -120,6 +152,7 @@ impl Entries {
             offered: None,
             missing,
             stopped: None,
+            row: None,
             armed: None,
             counted: None,
         };

@@ -36,6 +36,8 @@ pub(super) struct HealthChecks {
 /// One POP.
 #[derive(Debug)]
 struct Watched {
+    /// Since when it is asked.
+    begun: Instant,
     ask_at: Instant,
     is_asked: bool,
     /// When it was last well.
@@ -55,6 +57,7 @@ enum PopState {
 impl Watched {
     fn new(now: Instant) -> Self {
         Self {
+            begun: now,
             ask_at: now,
             is_asked: false,
             good_at: None,
@@ -82,7 +85,11 @@ impl Watched {
             (ServerHealth::Away(why), PopState::Unknown { since, .. }) => PopState::Unknown { since, why },
             (ServerHealth::Away(why), _) => PopState::Unknown { since: SystemTime::now(), why },
             (ServerHealth::Bad(why), PopState::Bad { since, from, .. }) => PopState::Bad { since, from, why },
-            (ServerHealth::Bad(why), _) => PopState::Bad { since: SystemTime::now(), from: now, why },
+            // One that was never well since it is asked was not before either, as far as anybody knows.
+            (ServerHealth::Bad(why), _) => {
+                let from = if self.good_at.is_some() { now } else { self.begun };
+                PopState::Bad { since: SystemTime::now(), from, why }
+            }
         };
         match &self.state {
             PopState::Unknown { why, .. } | PopState::Bad { why, .. } if !is_same => Some(why),
@@ -256,5 +263,24 @@ mod tests {
         step(5, told(away()), None, Unknown);
         step(6, told(bad()), Some("silent"), Bad(at(6)));
         step(7, told(ServerHealth::Good), None, Good(at(7)));
+    }
+
+    /// The hub has been started again, or a reload has changed a key: no version came before it asks.
+    #[test]
+    fn one_that_was_never_well_was_unhealthy_before_any_version_came() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let bad = || told(ServerHealth::Bad("silent".to_owned()));
+        for first in [None, Some(Err("no answer".to_owned()))] {
+            let mut watched = Watched::new(start);
+            if let Some(first) = first {
+                watched.take(first, at(1));
+            }
+            watched.take(bad(), at(2));
+            assert_eq!(watched.health(), MemberHealth::Bad(start));
+            watched.take(told(ServerHealth::Good), at(3));
+            watched.take(bad(), at(4));
+            assert_eq!(watched.health(), MemberHealth::Bad(at(4)), "it has been well since");
+        }
     }
 }

@@ -7,8 +7,8 @@ use crate::publish::{KeptReleases, KeptState, MissingReleases};
 use crate::wire::Name;
 
 use super::entries::CanaryEntry;
+use super::known::{KnownRelease, UNKNOWN_BEFORE};
 use super::task::CanaryTask;
-use super::zones::UNKNOWN_BEFORE;
 
 impl CanaryTask {
     /// Takes what the last process kept; anew when more of it can be read. What was halted because nobody knew what was released is looked
@@ -25,7 +25,8 @@ impl CanaryTask {
             self.entries.remove(name);
         }
         let is_open = |name: &Name| !self.entries.zones.contains_key(name);
-        let read = zones.clone().into_iter().filter(|(name, _)| is_open(name)).collect();
+        let read = zones.iter().filter(|(name, _)| is_open(name));
+        let read = read.map(|(name, kept)| (name.clone(), KnownRelease { kept: *kept, number: 0 })).collect();
         // What a reload has noted since the last turn counts: the disk has not heard of it.
         let noted = std::mem::replace(&mut self.kept, read);
         self.kept.extend(noted);
@@ -39,8 +40,8 @@ impl CanaryTask {
         let (unknown, known): (BTreeMap<_, _>, BTreeMap<_, _>) =
             zones.into_iter().partition(|(_, entry)| is_unknown(entry));
         self.kept.extend(known.into_iter().map(|(name, entry)| {
-            let kept = entry.kept();
-            (name, kept)
+            let known = entry.known();
+            (name, known)
         }));
         let unknown: BTreeSet<Name> = unknown.into_keys().collect();
         if let Some(all) = &mut self.unknown {
@@ -51,7 +52,7 @@ impl CanaryTask {
 
     /// Whether nobody knows what was released of this zone and the state directory may tell it yet. Then it comes back as unknown, too.
     pub(super) fn note_unread(&mut self, name: &Name) -> bool {
-        let is_unread = self.missing == Some(MissingReleases::Unread) && self.is_unknown(name);
+        let is_unread = self.entries.zones.get(name).is_some_and(|entry| self.may_be_kept(entry));
         if is_unread && let Some(all) = &mut self.unknown {
             all.insert(name.clone());
         }
@@ -60,6 +61,11 @@ impl CanaryTask {
 
     fn is_unknown(&self, name: &Name) -> bool {
         self.entries.zones.get(name).is_some_and(is_unknown)
+    }
+
+    /// Whether the state directory may have more of this zone than is known: then that stays.
+    pub(super) fn may_be_kept(&self, entry: &CanaryEntry) -> bool {
+        self.missing == Some(MissingReleases::Unread) && is_unknown(entry)
     }
 }
 

@@ -20,10 +20,12 @@ mod entries;
 mod error_share;
 mod facts;
 mod health;
+mod known;
 mod late;
 mod orders;
 mod queries;
 mod restore;
+mod restoring;
 mod task;
 #[cfg(test)]
 #[path = "../../../tests/unit/daemon/canaries.rs"]

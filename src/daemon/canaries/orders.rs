@@ -109,18 +109,23 @@ impl CanaryTask {
             Some((name.clone(), Some(KeptRelease { is_halted: true, is_unhealthy: false, ..entry.kept() })))
         };
         let rows: Vec<_> = named.zones.iter().filter_map(kept).collect();
-        let is_kept = self.context.publisher.keep_releases(rows).await;
-        let is_kept =
-            is_kept.map_err(|error| format!("cannot keep which zones are halted, so none is: {error}"))?;
+        let is_kept = match self.context.publisher.keep_releases(rows).await {
+            Ok(is_kept) => is_kept,
+            Err(error) => {
+                // The disk may have it late all the same.
+                self.keep_again(&named.zones);
+                return Err(format!("cannot keep which zones are halted, so none is: {error}"));
+            }
+        };
         for name in &named.zones {
             if let Some(entry) = self.entries.zones.get_mut(name) {
                 entry.machine.halt();
-                entry.stopped = None;
+                (entry.stopped, entry.row) = (None, Some(entry.kept()));
                 self.unkept.remove(name);
                 tracing::warn!(zone = %name, "no newer version goes to all secondaries, by order");
             }
             self.released.remove(name);
-            self.entries.settle(name, &self.groups, std::time::Instant::now());
+            self.settle(name, std::time::Instant::now());
         }
         let all: Vec<Name> = named.zones.iter().cloned().collect();
         let of = listed(&all);

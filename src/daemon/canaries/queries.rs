@@ -1,6 +1,7 @@
 //! SOA queries to the secondaries of the groups: some at one time, so many a second, and who does not answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -9,7 +10,9 @@ use tokio::task::{Id, JoinSet};
 use crate::config::CanaryGroup;
 use crate::telemetry::with_causes;
 use crate::transfer::canary::MemberAnswer;
-use crate::transfer::secondary::{Pacer, PeerQueues, PrimaryServer, SecondarySettings, ask_once};
+use crate::transfer::secondary::{
+    AskError, AskOver, Pacer, PeerQueues, PrimaryServer, SecondarySettings, ask_once,
+};
 use crate::wire::{Name, Serial};
 
 use super::facts::CanarySecondary;
@@ -17,6 +20,10 @@ use super::health::refusal;
 
 /// Queries under way at most: each has a socket.
 const MAX_RUNNING_QUERIES: usize = 64;
+/// Of these to one secondary: at 50 queries a second that is a third of a second for each.
+const MOST_OF_ONE: usize = 16;
+/// The same of one that gave no answer that counts: one that is silent holds each for seconds.
+const MOST_OF_FAILING: usize = 1;
 
 /// Whom a question is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +35,12 @@ pub(super) struct Question {
     pub(super) member: usize,
     /// The serial that it should serve.
     pub(super) newest: Serial,
+    /// Over what it is asked.
+    pub(super) over: AskOver,
 }
 
 /// The serial that a secondary tells, and why it refuses the version, if it does; or why it tells nothing.
-type SerialReply = Result<(Serial, Option<String>), String>;
+type SerialReply = Result<(Serial, Option<String>), AskError>;
 
 /// What came of a question.
 #[derive(Debug)]
@@ -52,7 +61,9 @@ pub(super) struct Queries {
     /// When the next of those that wait may leave.
     pause: Option<Instant>,
     tasks: JoinSet<SerialReply>,
-    asked: HashMap<Id, Question>,
+    asked: HashMap<Id, (SocketAddr, Question)>,
+    /// How many are under way to each secondary.
+    running: HashMap<SocketAddr, usize>,
     /// Of each group and secondary since when it gives no answer that counts, and why.
     failing: Vec<Vec<Option<(SystemTime, String)>>>,
 }
@@ -70,6 +81,7 @@ impl Queries {
             pause: None,
             tasks: JoinSet::new(),
             asked: HashMap::new(),
+            running: HashMap::new(),
             failing,
         }
     }
@@ -90,25 +102,31 @@ impl Queries {
     /// Sends what may leave now.
     pub(super) fn send(&mut self, now: Instant) {
         self.pause = None;
+        let failing = self.failing_addresses();
         while self.tasks.len() < MAX_RUNNING_QUERIES {
-            let (pacer, pause) = (&mut self.pacer, &mut self.pause);
+            let (pacer, pause, running) = (&mut self.pacer, &mut self.pause, &self.running);
             *pause = None;
-            let may_leave = |address| match pacer.take(address, now) {
-                Ok(()) => true,
-                Err(wait) => {
-                    let at = now + wait;
-                    *pause = Some(pause.map_or(at, |earlier| earlier.min(at)));
-                    false
+            let most =
+                |address: &SocketAddr| if failing.contains(address) { MOST_OF_FAILING } else { MOST_OF_ONE };
+            let may_leave = |address| {
+                if running.get(&address).is_some_and(|running| *running >= most(&address)) {
+                    // The end of one of them is awaited.
+                    return false;
                 }
+                let Err(wait) = pacer.take(address, now) else { return true };
+                let at = now + wait;
+                *pause = Some(pause.map_or(at, |earlier| earlier.min(at)));
+                false
             };
             let Some((server, question)) = self.waiting.take(may_leave) else { return };
             let group = self.groups.get(question.group);
-            let (settings, zone, newest) = (self.settings.clone(), question.zone.clone(), question.newest);
+            let (settings, zone) = (self.settings.clone(), question.zone.clone());
+            let (newest, over, address) = (question.newest, question.over, server.address);
             let pop = group.and_then(|group| group.pops.get(question.member)).cloned().flatten();
             let task = self.tasks.spawn(async move {
                 let key = server.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
-                let asked = ask_once(&settings, &zone, (server.address, key, server.tls.as_ref())).await;
-                let serial = asked.map_err(|error| with_causes(&error))?.serial;
+                let peer = (server.address, key, server.tls.as_ref());
+                let serial = ask_once(&settings, &zone, peer, over).await?.serial;
                 let refusal = match pop {
                     Some(pop) if serial != newest => {
                         refusal(pop, settings.management.as_slice().into(), (&zone, newest)).await
@@ -117,8 +135,21 @@ impl Queries {
                 };
                 Ok((serial, refusal))
             });
-            self.asked.insert(task.id(), question);
+            self.asked.insert(task.id(), (address, question));
+            *self.running.entry(address).or_default() += 1;
         }
+    }
+
+    fn failing_addresses(&self) -> HashSet<SocketAddr> {
+        let each = self.groups.iter().zip(&self.failing);
+        let each = each.flat_map(|(group, failing)| group.secondaries.iter().zip(failing));
+        each.filter(|(_, failing)| failing.is_some()).map(|(secondary, _)| secondary.address).collect()
+    }
+
+    /// How many queries are under way.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> usize {
+        self.tasks.len()
     }
 
     /// When [`Queries::send`] is due, beside the end of a query.
@@ -126,15 +157,11 @@ impl Queries {
         self.pause
     }
 
-    /// Waits for an answer, and takes it; for ever if none is awaited.
-    pub(super) async fn next(&mut self) -> Answered {
-        loop {
-            let Some(ended) = self.tasks.join_next_with_id().await else {
-                return std::future::pending().await;
-            };
-            if let Some(found) = self.take(ended) {
-                return found;
-            }
+    /// Waits for an answer, and takes it; for ever if none is awaited. `None`: [`Queries::send`] is due.
+    pub(super) async fn next(&mut self) -> Option<Answered> {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => self.take(ended),
+            None => std::future::pending().await,
         }
     }
 
@@ -150,10 +177,18 @@ impl Queries {
 
     fn take(&mut self, ended: Result<(Id, SerialReply), tokio::task::JoinError>) -> Option<Answered> {
         let (id, outcome) = match ended {
-            Ok((id, outcome)) => (id, outcome),
-            Err(error) => (error.id(), Err("the task that asked has failed".to_owned())),
+            Ok((id, outcome)) => (id, outcome.map_err(Some)),
+            Err(error) => (error.id(), Err(None)),
         };
-        let question = self.asked.remove(&id)?;
+        let (address, question) = self.asked.remove(&id)?;
+        if let Some(running) = self.running.get_mut(&address) {
+            *running = running.saturating_sub(1);
+        }
+        if let Err(Some(AskError::RefusedOverUdp(_))) = outcome {
+            // Another query, which waits for its turn.
+            self.push(Question { over: AskOver::Tcp, ..question });
+            return None;
+        }
         let failing = self.failing.get_mut(question.group).and_then(|group| group.get_mut(question.member));
         let (answer, refusal) = match outcome {
             Ok((serial, refusal)) => {
@@ -161,6 +196,8 @@ impl Queries {
                 (MemberAnswer::Serves(serial), refusal)
             }
             Err(error) => {
+                let error =
+                    error.map_or_else(|| "the task that asked has failed".to_owned(), |it| with_causes(&it));
                 if let Some(failing) = failing {
                     let since = failing.as_ref().map_or_else(SystemTime::now, |(since, _)| *since);
                     if failing.is_none() {

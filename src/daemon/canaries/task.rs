@@ -13,6 +13,7 @@ use crate::publish::{History, KeptRelease, KeptState, MissingReleases, Publisher
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::canary::{CanaryOutcome, CanaryVersion, MemberHealth, ReleaseReason};
 use crate::transfer::primary::Primary;
+use crate::transfer::secondary::AskOver;
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
@@ -21,7 +22,9 @@ use super::control::{CanaryControl, CanaryOrder};
 use super::entries::Entries;
 use super::facts::{CanaryFact, CanaryFacts};
 use super::health::HealthChecks;
+use super::known::KnownRelease;
 use super::queries::{Answered, Queries, Question};
+use super::restoring::Restoring;
 use super::versions::ReleasedVersions;
 use crate::daemon::DaemonError;
 use crate::daemon::thread::Thread;
@@ -58,6 +61,7 @@ pub(in crate::daemon) fn start(
             history: context.publisher.history(),
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
+            restoring: Restoring::default(),
             groups,
             state: context.publisher.kept(),
             taken: None,
@@ -90,13 +94,14 @@ pub(super) struct CanaryTask {
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
+    pub(super) restoring: Restoring,
     pub(super) report: Reader<Report>,
     pub(super) history: History,
     /// What the last process kept, and what was taken of it.
     pub(super) state: Reader<Option<KeptState>>,
     pub(super) taken: Option<Arc<Option<KeptState>>>,
     /// What the last process kept of zones that were not looked at yet.
-    pub(super) kept: BTreeMap<Name, KeptRelease>,
+    pub(super) kept: BTreeMap<Name, KnownRelease>,
     /// What is kept of zones that are not there.
     pub(super) away: AwayReleases,
     /// Zones that were halted and that no group covers any more.
@@ -123,7 +128,7 @@ impl CanaryTask {
         loop {
             self.take_kept();
             self.follow();
-            self.wake().await;
+            self.wake();
             self.carry_out().await;
             self.tell();
             let due = [self.entries.due(), self.queries.due(), self.health.due(), self.keep_at];
@@ -136,11 +141,14 @@ impl CanaryTask {
                 () = self.report.changed() => {}
                 () = self.state.changed() => {}
                 answered = self.queries.next() => {
-                    self.answered(answered);
+                    if let Some(answered) = answered {
+                        self.answered(answered);
+                    }
                     while let Some(answered) = self.queries.try_next() {
                         self.answered(answered);
                     }
                 }
+                made = self.restoring.next() => self.restored(made),
                 () = self.health.next() => {}
                 () = sleep_until(due) => {}
             }
@@ -171,11 +179,11 @@ impl CanaryTask {
         if report.settled && !self.has_settled {
             self.has_settled = true;
             // Zones that went while nobody ran may come back; one that is only not served yet stays known.
-            for (name, kept) in std::mem::take(&mut self.kept) {
+            for (name, known) in std::mem::take(&mut self.kept) {
                 match (report.zones.get(&name).is_some(), self.covers(&name)) {
-                    (true, true) => drop(self.kept.insert(name, kept)),
-                    (true, false) => self.no_group_covers(name, kept),
-                    (false, _) => self.away.add(name, kept, Instant::now()),
+                    (true, true) => drop(self.kept.insert(name, known)),
+                    (true, false) => self.no_group_covers(name, known.kept),
+                    (false, _) => self.away.add(name, known, Instant::now()),
                 }
             }
             if self.unknown.is_none() {
@@ -190,21 +198,23 @@ impl CanaryTask {
     }
 
     /// Does what is due.
-    async fn wake(&mut self) {
+    fn wake(&mut self) {
         let now = Instant::now();
         while let Some(name) = self.entries.next_due(now) {
             let Some(entry) = self.entries.zones.get_mut(&name) else { continue };
             let (asks, release) = entry.machine.wake(now);
             let (group, generation, newest) = (entry.group, entry.generation, entry.machine.newest());
             for member in asks {
-                self.queries.push(Question { zone: name.clone(), generation, group, member, newest });
+                let (zone, over) = (name.clone(), AskOver::Usual);
+                self.queries.push(Question { zone, generation, group, member, newest, over });
             }
-            if entry.missing.is_some_and(|(at, _)| at <= now) {
-                self.restore(&name).await;
+            if entry.take_turn(now) {
+                self.restoring.push(name.clone());
             }
             self.take_release(&name, release);
-            self.entries.settle(&name, &self.groups, now);
+            self.settle(&name, now);
         }
+        self.restore();
         self.queries.send(now);
         let entries = &self.entries;
         self.health.send(|group| entries.waits(group), now);
@@ -212,7 +222,7 @@ impl CanaryTask {
 
     fn answered(&mut self, Answered { question, answer, refusal }: Answered) {
         let now = Instant::now();
-        let Question { zone, generation, group, member, newest } = question;
+        let Question { zone, generation, group, member, newest, .. } = question;
         let entry = self.entries.zones.get_mut(&zone);
         let Some(entry) = entry.filter(|entry| entry.generation == generation) else { return };
         // What it says of an earlier version does not count for this one.
@@ -227,13 +237,26 @@ impl CanaryTask {
                 let (serial, reason) = (entry.machine.newest(), self.health.reason(group, member, refusal));
                 tracing::error!(%zone, %serial, reason, "a canary became unhealthy: the version goes to no other secondary until an order");
                 entry.stopped = Some(reason);
-                self.unkept.insert(zone.clone(), Some(entry.kept()));
                 self.keep_at = None;
                 self.released.remove(&zone);
             }
             None => {}
         }
-        self.entries.settle(&zone, &self.groups, now);
+        self.settle(&zone, now);
+    }
+
+    /// After each change of a zone: how it counts, when it is due, and what is kept of it.
+    pub(super) fn settle(&mut self, name: &Name, now: Instant) {
+        self.entries.settle(name, &self.groups, now);
+        let Some(entry) = self.entries.zones.get(name) else { return };
+        let row = Some(entry.kept());
+        if entry.row == row || self.may_be_kept(entry) {
+            return;
+        }
+        self.unkept.insert(name.clone(), row);
+        if let Some(entry) = self.entries.zones.get_mut(name) {
+            entry.row = row;
+        }
     }
 
     /// Keeps what changed, and then lets the others have what is released.
@@ -245,8 +268,10 @@ impl CanaryTask {
         }
         let mut rows = std::mem::take(&mut self.unkept);
         for (name, (_, version, _)) in &released {
-            let CanaryVersion { serial, accepted_at } = *version;
-            rows.insert(name.clone(), Some(KeptRelease { accepted_at, ..KeptRelease::running(serial) }));
+            if let Some(entry) = self.entries.zones.get_mut(name) {
+                entry.row = Some(entry.kept_with(*version));
+                rows.insert(name.clone(), entry.row);
+            }
         }
         self.keep_at = None;
         let list = rows.iter().map(|(name, row)| (name.clone(), *row)).collect();
@@ -258,6 +283,15 @@ impl CanaryTask {
         for (name, (zone, version, reason)) in released {
             self.release(&name, (zone, version), reason);
         }
+    }
+
+    /// What is known of these zones is to be kept after something else was, or may have been.
+    pub(super) fn keep_again(&mut self, zones: &BTreeSet<Name>) {
+        for name in zones {
+            let entry = self.entries.zones.get(name).filter(|entry| !self.may_be_kept(entry));
+            self.unkept.extend(entry.map(|entry| (name.clone(), Some(entry.kept()))));
+        }
+        self.keep_at = Some(Instant::now() + TRY_AGAIN);
     }
 
     fn release(&mut self, name: &Name, (zone, version): (Arc<Zone>, CanaryVersion), reason: ReleaseReason) {
@@ -281,7 +315,7 @@ impl CanaryTask {
         }
         entry.machine.commit(version, now);
         self.context.versions.put(zone);
-        self.entries.settle(name, &self.groups, now);
+        self.settle(name, now);
         self.tell_secondaries(name);
     }
 

@@ -200,7 +200,7 @@ impl Producing {
     fn has_begun_anew(&self, report: &Report, name: &Name) -> bool {
         let served = report.zones.get(name).filter(|zone| zone.is_served());
         served.is_some_and(|zone| {
-            self.anew.contains(name) || (self.left.contains(name) && zone.kept_serial.is_none())
+            self.anew.contains(name) || (self.left.contains(name) && zone.kept_version.is_none())
         })
     }
 

@@ -1,6 +1,5 @@
 //! One zone under a canary.
 
-use std::collections::VecDeque;
 use std::time::{Instant, SystemTime};
 
 use crate::wire::Serial;
@@ -77,9 +76,6 @@ pub enum ReleaseReason {
     Ordered,
 }
 
-/// The most versions since the last release that are told apart.
-const MOST_OFFERED: usize = 8;
-
 /// What an answer, or the time, leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CanaryOutcome {
@@ -98,14 +94,32 @@ pub struct Release {
     pub reason: ReleaseReason,
 }
 
+/// What is known of a zone from before.
+#[derive(Clone, Copy, Debug)]
+pub struct CanaryPast {
+    /// The version that the others have.
+    pub released: CanaryVersion,
+    /// The version with the highest serial that one of the group may have; `None`: it is not after what is released.
+    pub highest: Option<CanaryVersion>,
+    /// Whether nothing more goes to the others until an order.
+    pub is_halted: bool,
+}
+
+impl<V: Into<CanaryVersion>> From<V> for CanaryPast {
+    fn from(released: V) -> Self {
+        Self { released: released.into(), highest: None, is_halted: false }
+    }
+}
+
 /// One zone.
 #[derive(Clone, Debug)]
 pub struct CanaryZone {
     rules: CanaryRules,
     released: CanaryVersion,
     newest: CanaryVersion,
-    /// The versions that the group was to have since the last release, the last at the end; at most [`MOST_OFFERED`].
-    offered: VecDeque<CanaryVersion>,
+    /// The first version with the highest serial that one of the group may have, also one that was given up: the serial of a later version
+    /// is told by it alone if it is after this one.
+    highest: CanaryVersion,
     is_halted: bool,
     trial: Option<Trial>,
     members: Vec<Member>,
@@ -127,29 +141,29 @@ struct Trial {
 struct Member {
     /// Whether an answer is awaited.
     is_asked: bool,
+    /// Whether the answer that is awaited may be older than the newest version.
+    is_late: bool,
     /// The first and the last of the answers in a row that told the newest serial, while nothing is known against it.
     serves: Option<(Instant, Instant)>,
     /// Whether it was unhealthy when it was last asked.
     is_unhealthy: bool,
-    /// The serial that it told last.
+    /// The serial that it told last since the newest version came.
     told: Option<Serial>,
     /// Whether it may have another version with the serial of the newest: then this serial proves nothing until it has told another one.
     is_blind: bool,
 }
 
 impl CanaryZone {
-    /// A zone of which the others have `released` and the group is to have `newest`, with so many secondaries in the group.
+    /// A zone of which this is known, and of which the group is to have `newest`, with so many secondaries in the group.
     pub fn new(
         rules: CanaryRules,
         members: usize,
-        (released, newest): (impl Into<CanaryVersion>, impl Into<CanaryVersion>),
-        is_halted: bool,
+        (past, newest): (impl Into<CanaryPast>, impl Into<CanaryVersion>),
         now: Instant,
     ) -> Self {
-        let (members, released) = (vec![Member::default(); members], released.into());
-        let (newest_before, offered) = (released, VecDeque::new());
-        let mut it =
-            Self { rules, released, newest: newest_before, offered, is_halted, trial: None, members };
+        let CanaryPast { released, highest, is_halted } = past.into();
+        let (members, highest) = (vec![Member::default(); members], highest.unwrap_or(released));
+        let mut it = Self { rules, released, newest: released, highest, is_halted, trial: None, members };
         it.offered(newest, now);
         it
     }
@@ -172,6 +186,12 @@ impl CanaryZone {
     /// The version that the group is to have.
     pub fn newest_version(&self) -> CanaryVersion {
         self.newest
+    }
+
+    /// The version with the highest serial that one of the group may have, where `released` is what the others have; `None` if it is that
+    /// one, or the newest.
+    pub fn highest_beside(&self, released: CanaryVersion) -> Option<CanaryVersion> {
+        Some(self.highest).filter(|highest| !highest.is(released) && !highest.is(self.newest))
     }
 
     /// Whether an operator has halted it.
@@ -199,33 +219,49 @@ impl CanaryZone {
         }
     }
 
-    /// The version that the others have is this one, of which more is known now, or which has the same content.
-    pub fn identify_released(&mut self, version: CanaryVersion) {
-        self.released = version;
+    /// What was known as `before` is known as `version`: more is known of it, or the same content was accepted again.
+    pub fn identify(&mut self, before: CanaryVersion, version: CanaryVersion) {
+        for known in [&mut self.released, &mut self.newest, &mut self.highest] {
+            if known.is(before) {
+                *known = version;
+            }
+        }
     }
 
     /// The hub serves this version.
     pub fn offered(&mut self, newest: impl Into<CanaryVersion>, now: Instant) {
         let newest = newest.into();
-        let is_released = newest.is(self.released);
-        if newest.is(self.newest) && self.trial.is_some() != is_released {
-            return;
+        let is_news = !newest.is(self.newest);
+        if is_news {
+            self.begin(newest);
         }
-        let is_another = |it: &CanaryVersion| it.serial == newest.serial && !it.is(newest);
-        let is_reused = self.offered.iter().chain([&self.newest, &self.released]).any(is_another);
+        let lagging_since = Some(now);
+        self.trial = match self.trial {
+            _ if newest.is(self.released) => None,
+            Some(trial) if !is_news => Some(trial),
+            trial => {
+                let since = trial.map_or(now, |trial| trial.since);
+                Some(Trial { since, lagging_since, ask_at: now + self.rules.pause() })
+            }
+        };
+    }
+
+    /// Another version is the newest. Where its serial is not after all that were served before, a secondary may have another version with it:
+    /// an earlier one that was served with this serial, which it keeps because the serial went back (RFC 1982 section 3.2).
+    fn begin(&mut self, newest: CanaryVersion) {
+        let is_highest = newest.serial.is_after(self.highest.serial);
+        let may_be_another = !is_highest && !newest.is(self.highest);
+        if is_highest {
+            self.highest = newest;
+        }
         self.newest = newest;
-        self.offered.push_back(newest);
-        if self.offered.len() > MOST_OFFERED {
-            self.offered.pop_front();
-        }
-        // An answer that is awaited may tell of an earlier version: it counts for what it tells.
         for member in &mut self.members {
+            // What it told before the version before this one may be over.
+            let told = member.told.take();
+            member.is_blind = may_be_another && told.is_none_or(|told| told == newest.serial);
+            member.is_late = member.is_asked;
             member.serves = None;
-            member.is_blind = is_reused && member.told.is_none_or(|told| told == newest.serial);
         }
-        let since = self.trial.map_or(now, |trial| trial.since);
-        let trial = Trial { since, lagging_since: Some(now), ask_at: now + self.rules.pause() };
-        self.trial = (!is_released).then_some(trial);
     }
 
     /// An operator halts it: nothing more goes to the others until an order.
@@ -236,7 +272,6 @@ impl CanaryZone {
     /// The others have this version from now on. What was halted goes on.
     pub fn commit(&mut self, released: impl Into<CanaryVersion>, now: Instant) {
         (self.released, self.is_halted, self.trial) = (released.into(), false, None);
-        self.offered.clear();
         self.offered(self.newest, now);
     }
 
@@ -274,7 +309,10 @@ impl CanaryZone {
         let newest = self.newest.serial;
         let member = self.members.get_mut(member)?;
         member.is_asked = false;
-        if let MemberAnswer::Serves(told) = answer {
+        let is_late = std::mem::take(&mut member.is_late);
+        if let MemberAnswer::Serves(told) = answer
+            && !is_late
+        {
             member.told = Some(told);
             member.is_blind &= told == newest;
         }

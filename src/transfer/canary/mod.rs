@@ -12,8 +12,10 @@
 //!                            Overdue                         -----------------------------------------> Halted (until an order)
 //! ```
 //!
-//! One that was unhealthy before a version came proves nothing of it, and stops nothing: the version waits until it is healthy. So does one
-//! with a serial that was released with another content: who tells that serial may have the one or the other.
+//! One that was unhealthy before a version came proves nothing of it, and stops nothing: the version waits until it is healthy.
+//!
+//! A serial alone tells a version only if it is after all that the group was to have before. Behind a way back it may be that of an earlier
+//! version, which a secondary keeps: one that tells it proves nothing until it has told another serial since.
 //!
 //! Serials, answers and the time flow in; whom to ask and what to release flow out. No I/O. Never decides who gets which version: that
 //! is who asks it.
@@ -21,10 +23,14 @@
 mod machine;
 mod rules;
 #[cfg(test)]
+#[path = "../../../tests/unit/transfer/canary_serials.rs"]
+mod serial_tests;
+#[cfg(test)]
 #[path = "../../../tests/unit/transfer/canary.rs"]
 mod tests;
 
 pub use machine::{
-    CanaryOutcome, CanaryState, CanaryVersion, CanaryZone, MemberAnswer, MemberHealth, Release, ReleaseReason,
+    CanaryOutcome, CanaryPast, CanaryState, CanaryVersion, CanaryZone, MemberAnswer, MemberHealth, Release,
+    ReleaseReason,
 };
 pub use rules::{CanaryRules, WhenUnreachable};

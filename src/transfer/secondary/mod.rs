@@ -64,7 +64,7 @@ pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use jobs::pacer::Pacer;
 pub use jobs::turns::PeerQueues;
 pub use net::NetError;
-pub use net::ask::{AskError, ask_once};
+pub use net::ask::{AskError, AskOver, ask_once};
 pub(super) use net::datagrams;
 pub use net::edns::EdnsDoubt;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::entries::Entries;
 use super::queries::{Queries, Question};
+use super::zones::known_as;
 use super::*;
 use crate::config::{CanaryGroup, parse};
-use crate::transfer::canary::{CanaryState, CanaryZone, MemberAnswer, MemberHealth};
+use crate::transfer::canary::{CanaryState, CanaryVersion, CanaryZone, MemberAnswer, MemberHealth};
 use crate::transfer::primary::NoVersion;
-use crate::transfer::secondary::SecondarySettings;
+use crate::transfer::secondary::{AskOver, SecondarySettings};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder};
 
@@ -29,13 +30,21 @@ fn name(text: &str) -> Name {
 }
 
 fn zone(origin: &str, serial: u32) -> Arc<Zone> {
-    let (origin, ns) = (name(origin), name("ns.invalid."));
+    with_records(&name(origin), serial, 0)
+}
+
+/// With so many records beside those of the apex.
+fn with_records(origin: &Name, serial: u32, records: u8) -> Arc<Zone> {
+    let ns = name("ns.invalid.");
     let numbers = [serial, 1000, 100, 10_000, 300].map(u32::to_be_bytes).concat();
-    let mut batch = RecordBatch::new(&origin);
+    let mut batch = RecordBatch::new(origin);
     let soa = [ns.as_wire(), ns.as_wire(), &numbers].concat();
     batch.push(origin.as_wire(), RecordType::SOA, 60, &soa, Place::default());
     batch.push(origin.as_wire(), RecordType::NS, 60, ns.as_wire(), Place::default());
-    let mut builder = ZoneBuilder::new(origin);
+    for record in 0..records {
+        batch.push(origin.as_wire(), RecordType::A, 60, &[192, 0, 2, record], Place::default());
+    }
+    let mut builder = ZoneBuilder::new(origin.clone());
     builder.add(batch);
     Arc::new(builder.finish().unwrap())
 }
@@ -67,6 +76,39 @@ fn the_group_has_the_newest_version_and_all_others_what_was_released() {
     assert_eq!(all("192.0.2.9"), [Ok(7), Ok(7), Ok(7)]);
 }
 
+/// `anyns zone retransfer` has the same content accepted again; a zone that went back may reach a serial with other content.
+#[test]
+fn a_version_is_known_by_its_time_or_by_its_content() {
+    let zone = |version: CanaryVersion, records: u8| {
+        let (origin, serial) = (name("a."), version.serial.0);
+        with_records(&origin, serial, records)
+    };
+    let version = |serial: u32, seconds: u64| CanaryVersion {
+        serial: Serial(serial),
+        accepted_at: Some(std::time::UNIX_EPOCH + Duration::from_secs(seconds)),
+    };
+    let [released, newest] = [version(5, 50), version(6, 60)];
+    let (of_released, of_newest) = (zone(released, 1), zone(newest, 2));
+    // The version that is served, which records it has, and as what it is known.
+    for (served, records, expected) in [
+        (released, 1, Some(released)),
+        (newest, 2, Some(newest)),
+        (version(5, 70), 1, Some(released)),
+        (version(6, 70), 2, Some(newest)),
+        (version(5, 70), 2, None),
+        (version(6, 70), 1, None),
+        (version(7, 70), 2, None),
+    ] {
+        let versions = [(released, Some(&of_released)), (newest, Some(&of_newest))];
+        let known = known_as((served, &zone(served, records)), versions);
+        let told = |version: CanaryVersion| (version.serial, version.accepted_at);
+        assert_eq!(known.map(told), expected.map(told), "{served:?} with {records} records");
+    }
+    // The version for the others is not there.
+    let versions = [(released, None), (newest, Some(&of_newest))];
+    assert!(known_as((version(5, 70), &of_released), versions).is_none());
+}
+
 #[tokio::test]
 async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
     let one = std::num::NonZeroU32::MIN;
@@ -80,13 +122,15 @@ async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
         group: 1,
         member,
         newest: Serial(1),
+        over: AskOver::Usual,
     };
     for (zone, member) in [("b.one.", 0), ("b.two.", 0), ("b.three.", 0), ("b.one.", 1)] {
         queries.push(question(zone, member));
     }
     queries.send(now);
     // No management address: they fail at once.
-    let (first, second) = (queries.next().await.question, queries.next().await.question);
+    let mut next = async || queries.next().await.expect("an answer").question;
+    let (first, second) = (next().await, next().await);
     let mut asked = [(first.zone, first.member), (second.zone, second.member)];
     asked.sort_by_key(|(_, member)| *member);
     assert_eq!(asked, [(name("b.one."), 0), (name("b.one."), 1)]);
@@ -94,7 +138,51 @@ async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
     let due = queries.due().unwrap();
     assert!(due > now && due <= now + Duration::from_secs(1));
     queries.send(due);
-    assert_eq!(queries.next().await.question.zone, name("b.two."));
+    assert_eq!(queries.next().await.map(|answered| answered.question.zone), Some(name("b.two.")));
+}
+
+/// A query to one that is silent holds its place for seconds.
+#[tokio::test]
+async fn a_secondary_that_does_not_answer_leaves_places_to_the_others() {
+    let bind = async || tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (silent, other) = (bind().await, bind().await);
+    let mut groups = groups().to_vec();
+    for (secondary, socket) in groups[1].secondaries.iter_mut().zip([&silent, &other]) {
+        secondary.address = socket.local_addr().unwrap();
+    }
+    let management = vec![std::net::Ipv4Addr::LOCALHOST.into()];
+    let many = std::num::NonZeroU32::MIN.saturating_add(9999);
+    let settings = SecondarySettings {
+        management,
+        soa_queries: many,
+        soa_queries_per_primary: many,
+        ..SecondarySettings::default()
+    };
+    let mut queries = Queries::new(groups.into(), &settings);
+    let ask = |queries: &mut Queries, zone: usize, member| {
+        queries.push(Question {
+            zone: name(&format!("b.{zone}.")),
+            generation: 0,
+            group: 1,
+            member,
+            newest: Serial(1),
+            over: AskOver::Usual,
+        });
+        queries.send(Instant::now());
+    };
+    (0..100).for_each(|zone| ask(&mut queries, zone, 0));
+    assert_eq!(queries.running(), 16);
+    ask(&mut queries, 0, 1);
+    assert_eq!(queries.running(), 17, "the other one is asked at once");
+    // What comes is no answer: it counts as one that fails from then on.
+    let mut buffer = [0; 512];
+    for _ in 0..16 {
+        let (_, from) = silent.recv_from(&mut buffer).await.unwrap();
+        silent.send_to(&buffer[..12], from).await.unwrap();
+        assert!(queries.next().await.is_some_and(|answered| answered.answer == MemberAnswer::Failed));
+    }
+    queries.send(Instant::now());
+    assert_eq!(queries.running(), 2, "one of each");
 }
 
 #[test]
@@ -104,7 +192,7 @@ fn zones_are_counted_by_state_and_come_due_in_turn() {
     let machine = |group: usize, serials: (u32, u32)| {
         let settings = &groups[group];
         let serials = (Serial(serials.0), Serial(serials.1));
-        (group, CanaryZone::new(settings.rules, settings.secondaries.len(), serials, false, now))
+        (group, CanaryZone::new(settings.rules, settings.secondaries.len(), serials, now))
     };
     for (origin, group, serials, missing) in [
         ("a.one.", 0, (1, 1), None),

@@ -24,7 +24,8 @@ fn zone(faults: Vec<Fault>) -> ZoneReport {
         durable: true,
         refused_serial: None,
         expiry: Expiry::Current,
-        kept_serial: None,
+        kept_version: None,
+        is_another: false,
         number: 0,
         is_catalog: false,
         is_from_primaries: false,
@@ -117,7 +118,8 @@ fn a_zone_that_was_removed_has_another_label_when_it_is_listed_again() {
 /// was kept (the configuration had lost it for a while) or nothing (it is another one).
 #[test]
 fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
-    for (is_held, kept) in [(false, None), (false, Some(Serial(1))), (true, None), (true, Some(Serial(1)))] {
+    let before = Some((Serial(1), std::time::UNIX_EPOCH));
+    for (is_held, kept) in [(false, None), (false, before), (true, None), (true, before)] {
         let (mut producing, mut report) = (producing(), Report::default());
         let names: Vec<Name> = (0..10).map(|number| name(&format!("z{number}.test."))).collect();
         names.iter().for_each(|name| report.put(name.clone(), zone(Vec::new())));
@@ -142,7 +144,7 @@ fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
         if is_held {
             assert_eq!(next(&mut producing, &report), None);
         }
-        report.put(names[0].clone(), ZoneReport { kept_serial: kept, ..zone(Vec::new()) });
+        report.put(names[0].clone(), ZoneReport { kept_version: kept, ..zone(Vec::new()) });
         producing.note_left(&report);
         let version = next_at(&mut producing, &report, None, Instant::now()).map(|(_, version)| version);
         if let Some(version) = version {
@@ -153,7 +155,7 @@ fn a_zone_that_comes_anew_while_it_is_still_listed_has_another_label() {
         assert_eq!(is_another, kept.is_none(), "held {is_held}, kept {kept:?}");
         assert!(names[5..].iter().all(|name| read.members[name].label == label_of(name, None)));
         // It is told once.
-        report.put(names[0].clone(), ZoneReport { records: 3, kept_serial: kept, ..zone(Vec::new()) });
+        report.put(names[0].clone(), ZoneReport { records: 3, kept_version: kept, ..zone(Vec::new()) });
         producing.note_left(&report);
         assert_eq!(next(&mut producing, &report), None);
     }
@@ -182,7 +184,10 @@ fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_serve
     producing.restore(Some(&Arc::new(served.clone())));
     let refused = |number| ZoneReport { state: ZoneState::Refused, serial: None, ..numbered(number) };
     report.put(names[1].clone(), refused(2));
-    report.put(names[0].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(1) });
+    report.put(
+        names[0].clone(),
+        ZoneReport { kept_version: Some((Serial(1), std::time::UNIX_EPOCH)), ..numbered(1) },
+    );
     // In that process a third one is another zone, which the report has never been without.
     producing.note_left(&report);
     report.put(names[2].clone(), refused(11));
@@ -202,7 +207,10 @@ fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_serve
     step(&mut producing, &report, &[0]);
     assert_eq!(producing.take_said(), [names[0].clone()].into());
     assert!(producing.has_to_say(&names[1]) && producing.has_to_say(&names[2]));
-    report.put(names[1].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(2) });
+    report.put(
+        names[1].clone(),
+        ZoneReport { kept_version: Some((Serial(1), std::time::UNIX_EPOCH)), ..numbered(2) },
+    );
     producing.note_left(&report);
     step(&mut producing, &report, &[1]);
     report.put(names[2].clone(), numbered(11));
@@ -210,7 +218,10 @@ fn a_zone_that_begins_anew_while_it_is_listed_has_another_label_when_it_is_serve
     step(&mut producing, &report, &[2]);
     assert_eq!(producing.take_said(), names[1..3].iter().cloned().collect());
     // One that comes with what was kept of it is the same.
-    report.put(names[3].clone(), ZoneReport { kept_serial: Some(Serial(1)), ..numbered(12) });
+    report.put(
+        names[3].clone(),
+        ZoneReport { kept_version: Some((Serial(1), std::time::UNIX_EPOCH)), ..numbered(12) },
+    );
     producing.note_left(&report);
     assert_eq!(next(&mut producing, &report), None);
 }

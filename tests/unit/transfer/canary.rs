@@ -38,14 +38,14 @@ enum Told {
 /// The second, the event, the state after it, and what is to be released.
 type Row = (u64, Event, CanaryState, Option<ReleaseReason>);
 
-const TIME: u64 = 10;
+pub(super) const TIME: u64 = 10;
 const PATIENCE: u64 = 60;
 
-fn rules(when_unreachable: WhenUnreachable) -> CanaryRules {
+pub(super) fn rules(when_unreachable: WhenUnreachable) -> CanaryRules {
     CanaryRules { time: Duration::from_secs(TIME), patience: Duration::from_secs(PATIENCE), when_unreachable }
 }
 
-fn serves(serial: u32) -> MemberAnswer {
+pub(super) fn serves(serial: u32) -> MemberAnswer {
     Serves(Serial(serial))
 }
 
@@ -60,7 +60,7 @@ fn released(outcome: Option<CanaryOutcome>) -> Option<Release> {
 /// A zone whose serial 1 is released, with two secondaries in the group.
 fn run(title: &str, when_unreachable: WhenUnreachable, rows: &[Row]) -> CanaryZone {
     let start = Instant::now();
-    let mut zone = CanaryZone::new(rules(when_unreachable), 2, (Serial(1), Serial(1)), false, start);
+    let mut zone = CanaryZone::new(rules(when_unreachable), 2, (Serial(1), Serial(1)), start);
     assert_eq!((zone.state(start), zone.due(), zone.since()), (Released, None, None));
     for (index, (second, event, state, reason)) in rows.iter().enumerate() {
         let now = start + Duration::from_secs(*second);
@@ -338,7 +338,7 @@ fn each_of_the_group_is_asked_in_turn_and_not_while_an_answer_is_awaited() {
     let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
     let rules = rules(WhenUnreachable::Hold);
     assert_eq!(rules.pause(), Duration::from_millis(1250));
-    let mut zone = CanaryZone::new(rules, 2, (Serial(1), Serial(2)), false, start);
+    let mut zone = CanaryZone::new(rules, 2, (Serial(1), Serial(2)), start);
     assert_eq!(zone.due(), Some(at(1.25)));
     assert_eq!(zone.wake(at(1.0)), (vec![], None));
     assert_eq!(zone.wake(at(1.25)), (vec![0, 1], None));
@@ -351,9 +351,10 @@ fn each_of_the_group_is_asked_in_turn_and_not_while_an_answer_is_awaited() {
     // The end of patience is due, too, where something follows from it.
     let release = CanaryRules { when_unreachable: WhenUnreachable::Release, ..rules };
     let release = CanaryRules { patience: Duration::from_secs(1), ..release };
-    let zone = CanaryZone::new(release, 1, (Serial(1), Serial(2)), false, start);
+    let zone = CanaryZone::new(release, 1, (Serial(1), Serial(2)), start);
     assert_eq!(zone.due(), Some(at(1.0)));
-    let halted = CanaryZone::new(release, 1, (Serial(1), Serial(2)), true, start);
+    let past = CanaryPast { is_halted: true, ..Serial(1).into() };
+    let halted = CanaryZone::new(release, 1, (past, Serial(2)), start);
     assert_eq!((halted.due(), halted.is_halted()), (Some(at(1.25)), true));
 }
 
@@ -362,65 +363,4 @@ fn the_pauses_between_questions_have_bounds() {
     let pause =
         |seconds| CanaryRules { time: Duration::from_secs(seconds), ..CanaryRules::default() }.pause();
     assert_eq!([pause(0), pause(8), pause(86_400)].map(|it| it.as_millis()), [250, 1000, 10_000]);
-}
-
-/// A zone that went back reaches the released serial again with another content: it is on trial, and who told only this serial proves nothing.
-/// A version with this serial that was accepted so many seconds after 1970.
-fn version(serial: u32, accepted: u64) -> CanaryVersion {
-    let accepted_at = Some(std::time::UNIX_EPOCH + Duration::from_secs(accepted));
-    CanaryVersion { serial: Serial(serial), accepted_at }
-}
-
-#[test]
-fn another_version_with_the_released_serial_is_on_trial_and_its_serial_proves_it_only_after_another_one() {
-    let start = Instant::now();
-    let at = |seconds| start + Duration::from_secs(seconds);
-    for [first, second] in [[4, 4], [4, 3], [3, 3]] {
-        let mut zone =
-            CanaryZone::new(rules(WhenUnreachable::Hold), 2, (version(4, 1), version(4, 1)), false, start);
-        assert_eq!(zone.state(start), Released);
-        zone.offered(version(3, 2), at(1));
-        // One of them, or both, keep what they have.
-        assert_eq!(zone.answered(0, (serves(first), NotTold), at(2)), None);
-        assert_eq!(zone.answered(1, (serves(second), NotTold), at(2)), None);
-        zone.offered(version(4, 3), at(3));
-        assert_eq!((zone.state(at(3)), zone.released_version().is(version(4, 1))), (Trial, true));
-        let mut proven = None;
-        for second in [4, 4 + TIME] {
-            for member in 0..2 {
-                proven = zone.answered(member, (serves(4), NotTold), at(second));
-            }
-        }
-        let release = CanaryOutcome::Release(Release { serial: Serial(4), reason: Proven });
-        assert_eq!(proven, (first == 3 && second == 3).then_some(release), "they told {first} and {second}");
-        // The same version again begins nothing; the one that is released ends it.
-        let since = zone.since();
-        zone.offered(version(4, 3), at(20));
-        assert_eq!((zone.since(), zone.state(at(20))), (since, Trial));
-        zone.offered(version(4, 1), at(21));
-        assert_eq!(zone.state(at(21)), Released);
-        // Where it is not known when a version was accepted, its serial counts.
-        zone.offered(Serial(4), at(22));
-        assert_eq!(zone.state(at(22)), Released);
-    }
-}
-
-#[test]
-fn an_earlier_version_of_a_trial_does_not_prove_another_one_with_its_serial() {
-    let start = Instant::now();
-    let at = |seconds| start + Duration::from_secs(seconds);
-    let mut zone =
-        CanaryZone::new(rules(WhenUnreachable::Hold), 1, (version(2, 1), version(4, 2)), false, start);
-    assert_eq!(zone.answered(0, (serves(4), NotTold), at(1)), None);
-    // The zone went back, which the canary did not follow, and has reached the serial again.
-    zone.offered(version(3, 3), at(2));
-    assert_eq!(zone.answered(0, (serves(4), NotTold), at(3)), None);
-    zone.offered(version(4, 4), at(4));
-    for second in [5, 5 + TIME, 6 + TIME] {
-        assert_eq!(zone.answered(0, (serves(4), NotTold), at(second)), None);
-    }
-    // It told another serial meanwhile: then it has the newest one.
-    assert_eq!(zone.answered(0, (serves(3), NotTold), at(20)), None);
-    assert_eq!(zone.answered(0, (serves(4), NotTold), at(21)), None);
-    assert!(zone.answered(0, (serves(4), NotTold), at(21 + TIME)).is_some());
 }

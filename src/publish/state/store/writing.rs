@@ -183,20 +183,18 @@ impl<'t> Writing<'t> {
         }
         let mut last = tail.map(|tail| tail.serial);
         for change in &ready.changes {
-            match (change, last) {
-                (StepChange::Begin { serial, reason: BeganReason::Back, .. }, Some(left)) => {
-                    all.end(left);
-                    all.begin(*serial);
-                    last = Some(*serial);
-                }
-                (StepChange::Begin { serial, .. }, None) => {
-                    all.begin(*serial);
-                    last = Some(*serial);
-                }
-                (StepChange::Begin { serial, .. }, _) => last = Some(*serial),
-                (StepChange::Step(step), _) => last = Some(step.step.to),
-                (StepChange::Link(_), _) => {}
+            let serial = match change {
+                StepChange::Begin { serial, .. } => *serial,
+                StepChange::Step(step) => step.step.to,
+                StepChange::Link(_) => continue,
+            };
+            if let Some(left) = last.filter(|last| !serial.is_after(*last)) {
+                all.end(left);
+                all.begin(serial);
+            } else if last.is_none() {
+                all.begin(serial);
             }
+            last = Some(serial);
         }
         if let Some(told) = &ready.serials {
             all.merge(told);

@@ -31,6 +31,9 @@ pub struct KeptRelease {
     /// Whether a canary that became unhealthy has halted it, and no order.
     /// Of one that is not halted: see [`uncovered`](Self::uncovered).
     pub is_unhealthy: bool,
+    /// The version with the highest serial that a canary may have, and when it was accepted: one that was given up, because the zone went
+    /// back. `None` where it is the one above, or the one that is served.
+    pub highest: Option<(Serial, Option<SystemTime>)>,
 }
 
 /// What the last process kept.
@@ -56,12 +59,14 @@ const RUNS: u8 = 0;
 const HALTED: u8 = 1;
 const HALTED_UNHEALTHY: u8 = 2;
 const UNCOVERED: u8 = 3;
+/// Stands for a time that is not known.
+const NO_TIME: [u8; 8] = [0xff; 8];
 
 impl KeptRelease {
     /// A zone that goes its usual way, released up to this serial.
     #[must_use]
     pub fn running(serial: Serial) -> Self {
-        Self { serial, accepted_at: None, is_halted: false, is_unhealthy: false }
+        Self { serial, accepted_at: None, is_halted: false, is_unhealthy: false, highest: None }
     }
 
     /// The same of a zone that was halted and goes to all secondaries, because nothing holds it back any more and nobody has ordered that.
@@ -84,9 +89,13 @@ impl KeptRelease {
             (true, true) => HALTED_UNHEALTHY,
         };
         let mut out = [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat();
-        // At the end, where builds that do not know it do not look.
-        if let Some(accepted_at) = self.accepted_at {
-            push_time(&mut out, accepted_at);
+        // What follows stands where builds that do not know it do not look.
+        if self.accepted_at.is_some() || self.highest.is_some() {
+            push_maybe_time(&mut out, self.accepted_at);
+        }
+        if let Some((serial, accepted_at)) = self.highest {
+            out.extend(serial.0.to_be_bytes());
+            push_maybe_time(&mut out, accepted_at);
         }
         out
     }
@@ -97,10 +106,25 @@ impl KeptRelease {
             return None;
         }
         let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
-        let accepted_at = fields.time();
+        let accepted_at = maybe_time(&mut fields);
+        let highest = fields.u32().map(|serial| (Serial(serial), maybe_time(&mut fields)));
         let is_halted = !matches!(halted, RUNS | UNCOVERED);
         let is_unhealthy = matches!(halted, HALTED_UNHEALTHY | UNCOVERED);
-        Some(Self { serial, accepted_at, is_halted, is_unhealthy })
+        Some(Self { serial, accepted_at, is_halted, is_unhealthy, highest })
+    }
+}
+
+fn push_maybe_time(out: &mut Vec<u8>, time: Option<SystemTime>) {
+    match time {
+        Some(time) => push_time(out, time),
+        None => out.extend(NO_TIME),
+    }
+}
+
+fn maybe_time(fields: &mut Fields<'_>) -> Option<SystemTime> {
+    match fields.0.starts_with(&NO_TIME) {
+        true => fields.octets(NO_TIME.len()).and(None),
+        false => fields.time(),
     }
 }
 
@@ -137,9 +161,14 @@ mod tests {
         let release = |serial, (is_halted, is_unhealthy)| {
             let accepted_at =
                 (serial != 8).then(|| std::time::UNIX_EPOCH + std::time::Duration::from_nanos(7));
-            Some(KeptRelease { serial: Serial(serial), accepted_at, is_halted, is_unhealthy })
+            Some(KeptRelease { accepted_at, is_halted, is_unhealthy, ..KeptRelease::running(Serial(serial)) })
+        };
+        let with_highest = |release: Option<KeptRelease>, time: Option<SystemTime>| {
+            release.map(|release| KeptRelease { highest: Some((Serial(9), time)), ..release })
         };
         let kept = [
+            (name("four."), with_highest(release(7, (false, false)), None)),
+            (name("five."), with_highest(release(8, (false, false)), Some(std::time::UNIX_EPOCH))),
             (one.clone(), release(7, (false, false))),
             (name("two."), release(8, (true, true))),
             (name("three."), release(9, (false, true))),
@@ -150,7 +179,7 @@ mod tests {
             kept.iter().filter_map(|(zone, release)| Some((zone.clone(), (*release)?))).collect();
         assert_eq!(database.read(read_all).unwrap(), KeptReleases { zones: expected, missing: None });
         database.write(|to| write(to, &[(other, None)])).unwrap();
-        assert_eq!(database.read(read_all).unwrap().zones.len(), 3);
+        assert_eq!(database.read(read_all).unwrap().zones.len(), 5);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(RELEASES).map_err(DatabaseError::of)?;
             table.insert(&*key_of(&one), &b"\x01short"[..3]).map_err(DatabaseError::of)?;
@@ -158,7 +187,24 @@ mod tests {
         };
         database.write(damage).unwrap();
         let KeptReleases { zones, missing } = database.read(read_all).unwrap();
-        assert_eq!(zones.into_keys().collect::<Vec<_>>(), [name("three."), name("two.")]);
+        assert_eq!(zones.into_keys().collect::<Vec<_>>(), ["five.", "four.", "three.", "two."].map(name));
         assert_eq!(missing, Some(MissingReleases::Unread));
+    }
+
+    /// Values of builds that knew less: each ends where they ended.
+    #[test]
+    fn older_values_are_read() {
+        let release = KeptRelease {
+            accepted_at: Some(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(7)),
+            is_halted: true,
+            highest: Some((Serial(9), None)),
+            ..KeptRelease::running(Serial(8))
+        };
+        let octets = release.octets();
+        let read = |length: usize| KeptRelease::read(&octets[..length]).unwrap();
+        assert_eq!(octets[..14], [1, 0, 0, 0, 8, 1, 0, 0, 0, 0, 0, 0, 0, 7]);
+        assert_eq!(read(octets.len()), release);
+        assert_eq!(read(14), KeptRelease { highest: None, ..release });
+        assert_eq!(read(6), KeptRelease { highest: None, accepted_at: None, ..release });
     }
 }

@@ -12,8 +12,11 @@ use crate::publish::state::files::holds::Holds;
 use crate::publish::state::opener::StateOpener;
 use crate::publish::state::store::history::History;
 use crate::publish::state::store::zone_serials::ZoneSerials;
+use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::releases::{KeptReleases, MissingReleases};
 use crate::publish::state::tables::timers::ZoneTimers;
+use crate::publish::state::writer::rows::ZoneRows;
+use crate::publish::work::kept::forgotten::ForgottenZones;
 use crate::publish::work::kept::kept_state::{KeptState, ToldState};
 use crate::publish::work::kept::member_list::Members;
 use crate::publish::work::kept::removed_list::RemovedZones;
@@ -40,6 +43,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) members: Members,
     /// The zones that left the configuration and whose data waits.
     pub(in crate::publish) removed: RemovedZones,
+    /// The zones of which everything was forgotten, so that what has their names next is another zone.
+    pub(in crate::publish) forgotten: ForgottenZones,
 }
 
 impl Keeping {
@@ -57,6 +62,7 @@ impl Keeping {
             holds: Arc::default(),
             members: Members::default(),
             removed: RemovedZones::default(),
+            forgotten: ForgottenZones::default(),
         }
     }
 
@@ -129,13 +135,25 @@ impl Keeping {
         Some(SourceFault::StateUnwritable { path, error })
     }
 
-    /// Forgets what the state directory has of a zone.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+    /// Forgets what the state directory has of a zone. What has its name next is another one.
+    pub(in crate::publish) fn forget(&mut self, zone: &Name) -> io::Result<()> {
         match &*self.state {
-            StateDirectory::None => Ok(()),
-            StateDirectory::Kept(writer) => writer.forget(zone),
-            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
+            StateDirectory::None => {}
+            StateDirectory::Kept(writer) => writer.forget(zone)?,
+            StateDirectory::Unwritable { error, .. } => return Err(error.to_io()),
         }
+        self.forgotten.add(zone.clone());
+        Ok(())
+    }
+
+    /// Forgets what is kept of a zone that is not in service, and which version of it all secondaries might have. What has its name next is
+    /// another one.
+    pub(in crate::publish) fn forget_soon(&mut self, zone: &Name) {
+        if let Some(writer) = self.state.writer() {
+            writer.forget_soon(zone, Successor::Another);
+            writer.keep_rows_soon(ZoneRows::Releases(vec![(zone.clone(), None)]));
+        }
+        self.forgotten.add(zone.clone());
     }
 
     /// Learns from the state directory which zones left the configuration.
@@ -165,7 +183,8 @@ impl Keeping {
 
     /// An entry for a zone that was not known. One that left the configuration before begins with what is kept of it.
     pub(in crate::publish) fn new_entry(&mut self, zone: &Name) -> Entry {
-        let stored = self.removed.take(zone);
-        Entry { stored, ..Entry::default() }
+        let mut entry = Entry { stored: self.removed.take(zone), ..Entry::default() };
+        entry.identity.is_another = self.forgotten.take(zone);
+        entry
     }
 }

@@ -1,6 +1,5 @@
 //! The members of catalogs in the state directory: read at the start, kept as they change, forgotten after their time.
 
-use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::tables::members::KeptMember;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::kept::keeping::Keeping;
@@ -29,20 +28,6 @@ impl Keeping {
         let members = &self.members;
         let waits = members.keeps_aside(zone) || self.removed.has(zone);
         (!waits).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
-    }
-
-    /// Forgets what is kept of a zone that is not in service.
-    pub(in crate::publish) fn forget_member(&self, name: &Name) {
-        if let Some(writer) = self.state.writer() {
-            writer.forget_soon(name, Successor::Another);
-        }
-    }
-
-    /// Forgets which version of it all secondaries might have.
-    pub(in crate::publish) fn forget_release(&self, name: &Name) {
-        if let Some(writer) = self.state.writer() {
-            writer.keep_rows_soon(ZoneRows::Releases(vec![(name.clone(), None)]));
-        }
     }
 
     /// Keeps what is new of these.

@@ -67,8 +67,7 @@ impl Core {
             gone.push(name);
         }
         for (name, member) in reset {
-            self.keeping.forget_member(&name);
-            self.keeping.forget_release(&name);
+            self.keeping.forget_soon(&name);
             anew.insert(name.clone());
             kept.push((name.clone(), Some(member.clone())));
             self.keeping.members.all.insert(name.clone(), member);
@@ -78,8 +77,7 @@ impl Core {
         for (name, member) in set {
             let before = self.keeping.members.all.insert(name.clone(), member.clone());
             if before.is_some_and(|before| before.kept_until.is_some() && !before.is_same_zone(&member)) {
-                self.keeping.forget_member(&name);
-                self.keeping.forget_release(&name);
+                self.keeping.forget_soon(&name);
                 anew.insert(name.clone());
             }
             kept.push((name, Some(member)));
@@ -104,6 +102,7 @@ impl Core {
 
     /// Brings a member into service, as far as something is kept of it. `stored`: whether that may be.
     fn check_member(&mut self, name: Name, stored: bool) {
+        let entry = self.keeping.new_entry(&name);
         if let Some(entry) = self.zones.get_mut(&name) {
             let was_member = std::mem::replace(&mut entry.is_member, true);
             if !was_member && entry.away.take().is_some() {
@@ -112,8 +111,7 @@ impl Core {
             }
             return;
         }
-        self.keeping.removed.take(&name);
-        self.zones.insert(name.clone(), Entry { is_member: true, stored, ..Entry::default() });
+        self.zones.insert(name.clone(), Entry { is_member: true, stored, ..entry });
         self.push(&name, false);
     }
 
@@ -188,8 +186,7 @@ impl Core {
         for name in old {
             if !self.zones.contains_key(&name) {
                 tracing::info!(zone = %name, "no catalog lists the zone any more: what was kept of it is forgotten");
-                self.keeping.forget_member(&name);
-                self.keeping.forget_release(&name);
+                self.keeping.forget_soon(&name);
             }
             kept.push((name, None));
         }

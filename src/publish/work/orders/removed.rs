@@ -4,7 +4,6 @@
 //! reload, or a directory that is mistyped, costs neither the only copy of a zone that takes updates nor the serials that were served.
 
 use crate::clock::Moment;
-use crate::publish::state::tables::anew::Successor;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::core::Core;
 use crate::publish::work::zone::entry::Entry;
@@ -27,8 +26,7 @@ impl Core {
         for zone in self.keeping.removed.take_old(Moment::now()) {
             if !self.zones.contains_key(&zone) && !self.keeping.members.all.contains_key(&zone) {
                 tracing::info!(%zone, "the zone left the configuration long ago: what was kept of it is forgotten");
-                writer.forget_soon(&zone, Successor::Another);
-                writer.keep_rows_soon(ZoneRows::Releases(vec![(zone, None)]));
+                self.keeping.forget_soon(&zone);
             }
         }
         let changed = std::mem::take(&mut self.keeping.removed.changed);

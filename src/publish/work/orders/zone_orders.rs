@@ -213,7 +213,8 @@ impl Core {
         if let Some(named) = gone.found {
             // The config names it, so it is still reported as missing.
             let misplaced = named.fault.clone();
-            let entry = Entry { found: Some(named), misplaced, is_checked: true, ..Entry::default() };
+            let entry = self.keeping.new_entry(zone);
+            let entry = Entry { found: Some(named), misplaced, is_checked: true, ..entry };
             self.zones.insert(zone.clone(), entry);
         }
         self.reporting.news.insert(zone.clone());

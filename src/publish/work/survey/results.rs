@@ -324,8 +324,8 @@ impl Core {
             }
             return;
         }
-        let stored = self.keeping.removed.take(&name);
-        self.zones.insert(name, Entry { stored, found: Some(found), ..Entry::default() });
+        let entry = self.keeping.new_entry(&name);
+        self.zones.insert(name, Entry { found: Some(found), ..entry });
     }
 
     /// Of a source that does not answer those zones are known that the configuration names one by one, and where their files are: names

@@ -76,8 +76,8 @@ impl Core {
         for name in self.configured.settings.transferred.iter().chain(&self.configured.settings.databases) {
             if !self.zones.contains_key(name) {
                 let is_catalog = self.configured.settings.catalogs.contains(name);
-                let stored = self.keeping.removed.take(name);
-                self.zones.insert(name.clone(), Entry { is_catalog, stored, ..Entry::default() });
+                let entry = self.keeping.new_entry(name);
+                self.zones.insert(name.clone(), Entry { is_catalog, ..entry });
             }
         }
         self.context = None;

@@ -68,14 +68,19 @@ pub(in crate::publish) enum Origin {
     Updates,
 }
 
-/// The number of an entry: no other one that this process makes has it, and a later one has a higher one.
+/// Which of the zones of its name an entry is of.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::publish) struct EntryNumber(u64);
+pub(in crate::publish) struct EntryIdentity {
+    /// No other entry that this process makes has it, and a later one has a higher one.
+    number: u64,
+    /// Whether another zone had the name before: everything that was kept of it was forgotten, for this one.
+    pub(in crate::publish) is_another: bool,
+}
 
-impl Default for EntryNumber {
+impl Default for EntryIdentity {
     fn default() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), is_another: false }
     }
 }
 
@@ -83,7 +88,7 @@ impl Default for EntryNumber {
 #[derive(Clone, Debug, Default)]
 pub(in crate::publish) struct Entry {
     /// Stays as long as the zone is known.
-    pub(in crate::publish) number: EntryNumber,
+    pub(in crate::publish) identity: EntryIdentity,
     /// The version in service, or in the state directory while none is in service yet.
     pub(in crate::publish) header: Option<Arc<Header>>,
     /// Its file, as of the last look.
@@ -125,8 +130,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) durable: bool,
     /// Whether the state directory has something of this zone that was not looked into yet.
     pub(in crate::publish) stored: bool,
-    /// The serial that the state directory had of it when it was looked into.
-    pub(in crate::publish) kept_serial: Option<Serial>,
+    /// What the state directory had of it when it was looked into, and when that was accepted.
+    pub(in crate::publish) kept_version: Option<(Serial, SystemTime)>,
     /// How many checks in a row could not read what the state directory has of it.
     pub(in crate::publish) unread: u8,
     /// Whether what the state directory had of it is lost: damaged, or in a directory that cannot be read.
@@ -183,7 +188,7 @@ impl Entry {
             before;
         *self =
             Self { found, rival, away, since, work, finds_again, awaited, is_checked, is_catalog, ..with };
-        self.number = before.number;
+        self.identity = before.identity;
     }
 
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
@@ -207,7 +212,7 @@ impl Entry {
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();
         self.awaited = current.awaited;
-        (self.expiry, self.number) = (current.expiry, current.number);
+        (self.expiry, self.identity) = (current.expiry, current.identity);
         (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
         let place =
@@ -427,8 +432,9 @@ impl Entry {
             file: self.file(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
-            kept_serial: self.kept_serial,
-            number: self.number.0,
+            kept_version: self.kept_version,
+            number: self.identity.number,
+            is_another: self.identity.is_another,
             refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,

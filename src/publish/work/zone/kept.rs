@@ -49,7 +49,7 @@ impl CheckRun<'_> {
                 entry.lost = false;
                 self.alarm_of_steps(found.damage, &found.header);
                 self.looked = found.value;
-                entry.kept_serial = Some(found.header.standing.serial);
+                entry.kept_version = Some((found.header.standing.serial, found.header.accepted_at));
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
                 let terms = self.terms();

@@ -59,6 +59,16 @@ pub enum AskError {
 }
 
 impl AskError {
+    /// The error of a query that was sent over TCP because the primary had answered REFUSED over UDP.
+    fn after_refusal(self, over: AskOver) -> Self {
+        match self {
+            Self::Net(_) | Self::Answer(TransferFault::Ended { .. }) if over == AskOver::Tcp => {
+                Self::OverUdp(Box::new(self))
+            }
+            other => other,
+        }
+    }
+
     /// What the failure of a query with an OPT record says of EDNS. A server that fails at the OPT record has not looked at the signature,
     /// and does not sign.
     fn edns_doubt(&self) -> Option<EdnsDoubt> {
@@ -101,7 +111,7 @@ struct SentQuery {
 
 /// Over what a query begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transfer::secondary) enum AskOver {
+pub enum AskOver {
     /// UDP, or TLS where the primary has it.
     Usual,
     /// TCP, because the primary has answered REFUSED over UDP.
@@ -109,18 +119,19 @@ pub(in crate::transfer::secondary) enum AskOver {
 }
 
 /// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
-/// answer does not fit; over TLS alone where that is given. Without an EXPIRE option: nobody wants to know.
+/// answer does not fit, or where that is asked for; over TLS alone where that is given. Without an EXPIRE option: nobody wants to know.
 ///
 /// # Errors
-/// No answer that counts.
+/// No answer that counts. After [`AskError::RefusedOverUdp`] there may be one over TCP.
 pub async fn ask_once(
     settings: &SecondarySettings,
     zone: &Name,
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    over: AskOver,
 ) -> Result<Soa, AskError> {
-    let how = (AskOver::Usual, WithExpire::No);
-    let told = ask(settings, &IdleConnections::default(), zone, peer, how).await.answer?;
-    Ok(told.soa)
+    let how = (over, WithExpire::No);
+    let asked = ask(settings, &IdleConnections::default(), zone, peer, how).await;
+    Ok(asked.answer.map_err(|error| error.after_refusal(over))?.soa)
 }
 
 /// An answer, and whether the query that it is one to, or the last one, had an EXPIRE option.
@@ -144,7 +155,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
     (over, doubt): (AskOver, Option<EdnsDoubt>),
 ) -> Result<ToldVersion, AskError> {
-    let (address, what, is_tls) = (peer.0, AskedWhat::Soa, peer.2.is_some());
+    let (address, what) = (peer.0, AskedWhat::Soa);
     let with = match doubt {
         Some(_) => WithExpire::No,
         None => edns.with(address, what, Instant::now()),
@@ -166,14 +177,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
         }
         (_, _) => {}
     }
-    asked.answer.map_err(|error| match error {
-        AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. })
-            if over == AskOver::Tcp && !is_tls =>
-        {
-            AskError::OverUdp(Box::new(error))
-        }
-        other => other,
-    })
+    asked.answer.map_err(|error| error.after_refusal(over))
 }
 
 async fn ask(
