@@ -89,8 +89,8 @@ impl Transferring {
         let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
         let (published, versions) = (published.clone(), versions.clone());
         let history = publisher.history();
-        let (of_secondary, report) = (handle.clone(), publisher.report());
-        let served = ServedVersions { published, history, versions, secondary: of_secondary, report };
+        let report = publisher.report();
+        let served = ServedVersions { published, history, versions, secondary: handle.clone(), report };
         let primary = start_primary(transfers, served, receivers)?;
         let mut beats = vec![secondary.beat()];
         let notifies = match &primary {

@@ -59,6 +59,16 @@ pub enum AskError {
 }
 
 impl AskError {
+    /// The error of a query that was sent over TCP because the primary had answered REFUSED over UDP.
+    fn after_refusal(self, over: AskOver) -> Self {
+        match self {
+            Self::Net(_) | Self::Answer(TransferFault::Ended { .. }) if over == AskOver::Tcp => {
+                Self::OverUdp(Box::new(self))
+            }
+            other => other,
+        }
+    }
+
     /// What the failure of a query with an OPT record says of EDNS. A server that fails at the OPT record has not looked at the signature,
     /// and does not sign.
     fn edns_doubt(&self) -> Option<EdnsDoubt> {
@@ -120,8 +130,8 @@ pub async fn ask_once(
     over: AskOver,
 ) -> Result<Soa, AskError> {
     let how = (over, WithExpire::No);
-    let told = ask(settings, &IdleConnections::default(), zone, peer, how).await.answer?;
-    Ok(told.soa)
+    let asked = ask(settings, &IdleConnections::default(), zone, peer, how).await;
+    Ok(asked.answer.map_err(|error| error.after_refusal(over))?.soa)
 }
 
 /// An answer, and whether the query that it is one to, or the last one, had an EXPIRE option.
@@ -145,7 +155,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
     (over, doubt): (AskOver, Option<EdnsDoubt>),
 ) -> Result<ToldVersion, AskError> {
-    let (address, what, is_tls) = (peer.0, AskedWhat::Soa, peer.2.is_some());
+    let (address, what) = (peer.0, AskedWhat::Soa);
     let with = match doubt {
         Some(_) => WithExpire::No,
         None => edns.with(address, what, Instant::now()),
@@ -167,14 +177,7 @@ pub(in crate::transfer::secondary) async fn ask_soa(
         }
         (_, _) => {}
     }
-    asked.answer.map_err(|error| match error {
-        AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. })
-            if over == AskOver::Tcp && !is_tls =>
-        {
-            AskError::OverUdp(Box::new(error))
-        }
-        other => other,
-    })
+    asked.answer.map_err(|error| error.after_refusal(over))
 }
 
 async fn ask(
