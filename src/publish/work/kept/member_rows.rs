@@ -4,7 +4,7 @@ use crate::publish::state::tables::members::KeptMember;
 use crate::publish::state::writer::rows::ZoneRows;
 use crate::publish::work::kept::keeping::Keeping;
 use crate::publish::work::zone::entry::Entry;
-use crate::wire::{Name, Serial};
+use crate::wire::Name;
 
 impl Keeping {
     /// Learns from the state directory who was a member. What catalogs have said since the start counts.
