@@ -40,7 +40,8 @@ impl NewerHint {
         self.look_at = self.look_at.filter(|_| self.is_told);
     }
 
-    /// When the version is looked for once more, if it has not come: so long after it was missed first.
+    /// When the version is looked for once more, if it has not come: so long after it was missed first. A cache before the primary, or one that
+    /// loads, may not know yet what its NOTIFY told.
     pub(super) fn look_again(&mut self, now: Now, after: Duration) -> Option<Instant> {
         self.is_told.then(|| *self.look_at.get_or_insert(now.instant + after))
     }
