@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::settings::Bounds;
 use super::status::Status;
-use super::{Now, Refresh};
+use super::{Action, Now, Refresh};
 
 /// Over how long the zones of a primary that was silent are asked for again.
 const WAKE_SPREAD: Duration = Duration::from_secs(30);
@@ -60,6 +60,12 @@ impl Refresh {
     /// Other bounds from the next time on.
     pub fn set_bounds(&mut self, bounds: Bounds) {
         self.bounds = bounds;
+    }
+
+    /// Begins a round by the timer.
+    pub(super) fn look_by_timer(&mut self, now: Now) -> Option<Action> {
+        self.newer.look_by_timer(now);
+        self.begin_round()
     }
 
     /// A primary that was silent has answered, or time has passed that no timer has counted: it is asked within half a minute, if nothing is

@@ -459,7 +459,6 @@ impl Refresh {
             let due = now.instant + self.with_jitter(wait);
             // Others may have a newer one: they are asked when they would have been.
             self.due = if are_all_asked { due } else { self.due.min(due) };
-            // A cache before the primary, or one that loads, may not know yet what its NOTIFY told.
             if let Some(at) = self.newer.look_again(now, self.bounds.after_notify) {
                 self.due = self.due.min(at);
             }

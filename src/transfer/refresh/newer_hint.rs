@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Serial;
 
-use super::{Action, Now, Refresh};
+use super::Now;
 
 /// See the module. It counts until that version is served, or was looked for once more: a NOTIFY may be false.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,18 +40,16 @@ impl NewerHint {
         self.look_at = self.look_at.filter(|_| self.is_told);
     }
 
-    /// When the version is looked for once more, if it has not come: so long after it was missed first.
+    /// When the version is looked for once more, if it has not come: so long after it was missed first. A cache before the primary, or one that
+    /// loads, may not know yet what its NOTIFY told.
     pub(super) fn look_again(&mut self, now: Now, after: Duration) -> Option<Instant> {
         self.is_told.then(|| *self.look_at.get_or_insert(now.instant + after))
     }
-}
 
-impl Refresh {
-    /// Begins a round by the timer. It is the last that looks for what a NOTIFY told of, once the time for that has come.
-    pub(super) fn look_by_timer(&mut self, now: Now) -> Option<Action> {
-        if self.newer.look_at.is_some_and(|at| at <= now.instant) {
-            self.newer = NewerHint::default();
+    /// A round of the timer begins. It is the last that looks for the version, once the time for that has come.
+    pub(super) fn look_by_timer(&mut self, now: Now) {
+        if self.look_at.is_some_and(|at| at <= now.instant) {
+            *self = Self::default();
         }
-        self.begin_round()
     }
 }
