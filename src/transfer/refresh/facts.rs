@@ -80,6 +80,8 @@ impl Refresh {
         // A timer does not reach back behind the start of the host.
         let sooner = |at: Instant| at.checked_sub(time).unwrap_or(now.instant);
         self.expires = self.expires.map(sooner);
+        self.confirmed_at = self.confirmed_at.map(sooner);
+        self.confirmed_until = self.confirmed_until.map(sooner);
         self.wake_soon(now);
         if self.is_expired(now) {
             self.due = now.instant;
