@@ -273,8 +273,6 @@ fn a_primary_that_breaks_on_edns_is_asked_without_it_and_that_is_remembered() {
         // It has not looked at the signature.
         (OnOpt::Rcode(1), Some("old."), [both(T::SOA), vec![(T::IXFR, false)]].concat()),
         (OnOpt::Rcode(4), Some("old."), [both(T::SOA), vec![(T::IXFR, false)]].concat()),
-        // That may have another reason.
-        (OnOpt::Rcode(2), None, [both(T::SOA), both(T::IXFR)].concat()),
         (OnOpt::Drops, None, [both(T::SOA), both(T::IXFR)].concat()),
         (OnOpt::Drops, Some("old."), [both(T::SOA), both(T::IXFR)].concat()),
     ] {
