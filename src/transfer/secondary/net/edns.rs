@@ -1,6 +1,6 @@
 //! Which primaries take a query with an OPT record (RFC 6891), as far as their answers tell.
 //!
-//! A query for the EXPIRE option has one. There are servers that answer it with FORMERR, NOTIMP or SERVFAIL, or close the connection, and there are
+//! A query for the EXPIRE option has one. There are servers that answer it with FORMERR or NOTIMP, or close the connection, and there are
 //! middleboxes that drop it. Such a primary is asked without, and that is remembered for [`KNOWN_FOR`], as is the opposite: a primary
 //! that has answered an OPT record and fails once has another trouble. If it fails again it may have become another one.
 //!
@@ -38,9 +38,7 @@ pub(in crate::transfer::secondary) enum AskedWhat {
 pub enum EdnsDoubt {
     /// FORMERR or NOTIMP, as servers without EDNS answer (RFC 6891 section 7).
     Refused,
-    /// SERVFAIL: there may be other reasons.
-    Failed,
-    /// The end of the connection instead of an answer. The same.
+    /// The end of the connection instead of an answer: there may be other reasons.
     Broken,
     /// Nothing came.
     Silent,
@@ -60,11 +58,11 @@ pub(in crate::transfer::secondary) struct EdnsPeers {
 }
 
 impl EdnsDoubt {
-    /// What an RCODE says, signed or not: to ask without an option makes nothing less secure.
+    /// What an RCODE says, signed or not: to ask without an option makes nothing less secure. SERVFAIL says nothing: servers with EDNS that
+    /// have no version yet answer so, and soon otherwise.
     pub(in crate::transfer::secondary) fn of_rcode(code: u8) -> Option<Self> {
         match code {
             rcode::FORMERR | rcode::NOTIMP => Some(Self::Refused),
-            rcode::SERVFAIL => Some(Self::Failed),
             _ => None,
         }
     }
@@ -143,7 +141,7 @@ impl EdnsPeers {
     ) -> bool {
         match doubt {
             EdnsDoubt::Refused => true,
-            EdnsDoubt::Failed | EdnsDoubt::Broken => self.is_taken(peer, what, now).is_none(),
+            EdnsDoubt::Broken => self.is_taken(peer, what, now).is_none(),
             EdnsDoubt::Silent => false,
         }
     }
@@ -167,7 +165,7 @@ impl EdnsPeers {
 #[cfg(test)]
 mod tests {
     use super::AskedWhat::{Soa, Transfer};
-    use super::EdnsDoubt::{Broken, Failed, Refused, Silent};
+    use super::EdnsDoubt::{Broken, Refused, Silent};
     use super::*;
 
     fn peer(last: u8) -> SocketAddr {
@@ -182,11 +180,9 @@ mod tests {
         // that, or how SOA is when there was none.
         for (is_known, doubt, again, soa, transfer) in [
             (false, Refused, true, No, No),
-            (false, Failed, true, No, ToTry),
             (false, Broken, true, No, ToTry),
             (false, Silent, false, No, ToTry),
             (true, Refused, true, Yes, No),
-            (true, Failed, false, Yes, ToTry),
             (true, Broken, false, ToTry, ToTry),
             (true, Silent, false, ToTry, ToTry),
         ] {
@@ -227,6 +223,6 @@ mod tests {
     fn the_rcodes_of_servers_without_edns_are_told_from_others() {
         let of = |code| EdnsDoubt::of_rcode(code);
         assert_eq!((of(rcode::FORMERR), of(rcode::NOTIMP)), (Some(Refused), Some(Refused)));
-        assert_eq!((of(rcode::SERVFAIL), of(rcode::REFUSED), of(rcode::NOTAUTH)), (Some(Failed), None, None));
+        assert_eq!((of(rcode::SERVFAIL), of(rcode::REFUSED), of(rcode::NOTAUTH)), (None, None, None));
     }
 }
