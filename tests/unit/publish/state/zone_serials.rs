@@ -24,7 +24,7 @@ fn no_history_counts_until_a_version_of_the_zone_that_is_served_is_kept() {
     serials.is_kept_as(&zone(), Serial(9));
     assert_eq!(ambiguous(&serials, &[5, 9]), [5, 9]);
     serials.is_kept_as(&zone(), Serial(7));
-    assert_eq!(ambiguous(&serials, &[5, 9]), []);
+    assert!(ambiguous(&serials, &[5, 9]).is_empty());
     serials.begin(&zone(), Serial(7));
     serials.kept([&zone()]);
     assert!(ambiguous(&serials, &[5, 9]).is_empty() && serials.of(&zone()).is_none());
@@ -62,7 +62,7 @@ fn a_zone_that_is_forgotten_or_cannot_be_leaves_all_that_was_served() {
     assert_eq!((ambiguous(&serials, &[1, 99]), serials.begun(&zone())), (vec![1, 99], None));
     assert!(serials.of(&zone()).is_some_and(|runs| runs.has(Serial(6)) && runs.has(Serial(12))));
     serials.forgot([&zone()]);
-    assert_eq!(ambiguous(&serials, &[1, 6, 12, 99]), []);
+    assert!(ambiguous(&serials, &[1, 6, 12, 99]).is_empty());
     // It was, and later versions were served; the next zone of the name is, too, and nothing could be forgotten.
     serials.begin_to_forget(&zone(), Some(Serial(12)));
     assert_eq!(serials.last_served(&zone()), Some(Serial(12)));
