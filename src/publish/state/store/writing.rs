@@ -194,8 +194,7 @@ impl<'t> Writing<'t> {
             all.begin_first(first);
         }
         if let Some((begun, left)) = begun.zip(last) {
-            all.end(left);
-            all.begin(begun);
+            all.end_and_begin(left, begun);
             last = None;
         }
         for change in &ready.changes {
@@ -203,8 +202,7 @@ impl<'t> Writing<'t> {
                 (StepChange::Begin { serial, reason, .. }, Some(left))
                     if *reason == BeganReason::Back || !serial.is_after(left) =>
                 {
-                    all.end(left);
-                    all.begin(*serial);
+                    all.end_and_begin(left, *serial);
                     last = Some(*serial);
                 }
                 (StepChange::Begin { serial, .. }, _) => {

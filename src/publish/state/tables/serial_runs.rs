@@ -72,6 +72,14 @@ impl SerialRuns {
         self.first = self.first_up_to(next).or(Some(next));
     }
 
+    /// A run ends with `last` and another one begins with `next`, unless that is known: it may be kept before the version is.
+    pub(in crate::publish) fn end_and_begin(&mut self, last: Serial, next: Serial) {
+        if self.first != Some(next) || !self.has(last) {
+            self.end(last);
+            self.begin(next);
+        }
+    }
+
     /// The run that goes on ends, with the later one of these: what is kept, and what was served and is not kept. Where the zone went back in
     /// between, that which is kept belongs to a run that has ended before.
     pub(in crate::publish) fn end_all(&mut self, lasts: impl IntoIterator<Item = Serial>) {
