@@ -143,6 +143,10 @@ fn what_is_served_of_an_age_that_nobody_knows_is_as_old_as_the_first_primary_say
     let now = start();
     let mut it = refresh(1, Some(5), now);
     assert_eq!((time_left(&it, now), it.confirmed_expiry()), (EXPIRE, None));
+    // A hub that has begun a moment ago does not know its own age.
+    let mut other = refresh(1, Some(5), now);
+    confirm(&mut other, now, left(now, 0));
+    assert_eq!((time_left(&other, now), other.confirmed_expiry()), (EXPIRE, None));
     confirm(&mut it, now, left(now, 600));
     assert_eq!(time_left(&it, now), 600);
     assert_eq!(it.confirmed_expiry(), it.expires());
