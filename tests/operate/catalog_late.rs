@@ -1,7 +1,7 @@
 //! A catalog that is made here, by a hub whose state directory answers late: what it has said goes on.
 
 use crate::catalog::{Fleet, catalog, follows};
-use crate::fuse::Fuse;
+use crate::support::fuse::Fuse;
 use crate::support::pop::state_directory;
 use crate::support::skip::{has_programs, skip};
 
