@@ -14,8 +14,8 @@ pub struct Fuse {
 impl Fuse {
     /// Shows `source` at `mount`. `None` where there is no FUSE.
     pub fn mount(source: &Path, mount: &Path) -> Option<Self> {
-        fs::create_dir_all(source).unwrap();
-        fs::create_dir_all(mount).unwrap();
+        fs::create_dir_all(source).expect("the directory can be made");
+        fs::create_dir_all(mount).expect("the mount point can be made");
         // Nothing is cached, so that every look asks the daemon.
         let options = "attr_timeout=0,entry_timeout=0,negative_timeout=0";
         let daemon =
@@ -24,11 +24,11 @@ impl Fuse {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(20) {
             if fs::read_to_string("/proc/self/mounts")
-                .is_ok_and(|text| text.contains(mount.to_str().unwrap()))
+                .is_ok_and(|text| text.contains(&*mount.to_string_lossy()))
             {
                 return Some(fuse);
             }
-            if fuse.daemon.try_wait().unwrap().is_some() {
+            if fuse.daemon.try_wait().expect("the daemon can be asked").is_some() {
                 return None;
             }
             std::thread::yield_now();
@@ -38,7 +38,8 @@ impl Fuse {
 
     fn signal(&self, signal: &str) {
         let pid = self.daemon.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let status = Command::new("kill").args([signal, &pid]).status().expect("kill can be run");
+        assert!(status.success(), "the daemon takes the signal");
     }
 
     /// It does not answer until [`go_on`](Self::go_on).

@@ -195,7 +195,8 @@ fn breaks_on_opt(hub: &Arc<Hub>, on_opt: OnOpt) -> BreaksOnOpt {
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let socket = UdpSocket::bind(address).unwrap();
-    let (asked, connections): (Arc<Mutex<Vec<(RecordType, bool)>>>, Arc<Mutex<usize>>) = Default::default();
+    let asked = Arc::<Mutex<Vec<(RecordType, bool)>>>::default();
+    let connections = Arc::<Mutex<usize>>::default();
     let answers = {
         let (asked, hub) = (asked.clone(), hub.clone());
         move |query: &[u8], transport| {
