@@ -47,7 +47,8 @@ async fn a_member_with_another_label_is_another_zone_and_one_that_comes_back_is_
                 |label: Option<&str>| label.map(|label| (zone.clone(), listed(label))).into_iter().collect();
             let is_removed = set.is_none() && reset.is_none();
             let removed = is_removed.then(|| (zone.clone(), u64::from(u32::MAX))).into_iter().collect();
-            let changes = MemberChanges { set: of(set), reset: of(reset), removed };
+            let changes =
+                MemberChanges { set: of(set), reset: of(reset), removed, ..MemberChanges::default() };
             assert!(pop.handle().change_members(changes).await);
             let report = pop
                 .wait(|report| match report.zones.get(&zone) {
