@@ -55,7 +55,7 @@ impl Refresh {
     /// Puts the expiry off as the primaries of this round have said, if one has.
     pub(super) fn extend(&mut self, now: Now) {
         let Some((soa, until)) = self.served.zip(self.confirmed_until.take()) else { return };
-        if self.checked.is_none() && until <= now.instant {
+        if self.expires.is_some() && self.checked.is_none() && until <= now.instant {
             // A hub that does not know its own age yet says that nothing is left: no word on the age of this one.
             return;
         }
