@@ -1,5 +1,7 @@
 //! Zones compiled as their records come, in canonical order or not, against zones compiled from all their records.
 
+use std::collections::BTreeMap;
+
 use crate::zone::tests::signed::{assert_same_signed, plain, signed, signing, sound};
 use crate::zone::tests::*;
 
@@ -31,7 +33,14 @@ fn assert_both_ways(records: &[Timed], batches: usize, names: &[Name], is_kept: 
     match (of_parts(parts(), builder().in_order()), of_parts(parts(), builder())) {
         (Ok(ordered), Ok(whole)) => {
             assert_same_signed(&ordered, &whole, names);
-            assert_eq!(said(&ordered), said(&whole));
+            // A record that comes twice with two TTLs is one record: whether both are seen depends on where the batches end.
+            let mut ttls = BTreeMap::new();
+            let has_two = records.iter().any(|(record, ttl)| *ttls.entry(record).or_insert(ttl) != ttl);
+            let told = |zone: &Zone| -> BTreeSet<String> {
+                let is_told = |text: &String| !(has_two && text.contains("have different ttls"));
+                said(zone).into_iter().filter(is_told).collect()
+            };
+            assert_eq!(told(&ordered), told(&whole));
         }
         (Err(ordered), Err(whole)) => {
             let told = |faults: Vec<ZoneFault>| {
