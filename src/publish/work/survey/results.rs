@@ -265,9 +265,7 @@ impl Core {
         let MountedChanges { gone, changed, lost } = self.sources.set_mounted(key, mounted);
         gone.iter().for_each(|key| self.forget_source(key));
         for (key, name) in lost {
-            if let Some(entry) = self.zones.get_mut(&name) {
-                entry.lose(&key);
-            }
+            self.lose_zone(&key, &name);
         }
         for source in changed {
             self.note_named(&source);
@@ -296,10 +294,8 @@ impl Core {
     pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
         let mut names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
         for name in self.sources.replace_zones(key, &names) {
-            if let Some(entry) = self.zones.get_mut(&name) {
-                entry.lose(key);
-                names.extend(entry.found.is_some().then_some(name));
-            }
+            self.lose_zone(key, &name);
+            names.extend(self.zones.get(&name).is_some_and(|entry| entry.found.is_some()).then_some(name));
         }
         if self.zones.is_empty() {
             let entry = |(name, found): (Name, Found)| {
@@ -313,6 +309,17 @@ impl Core {
             self.find_zone(name, found);
         }
         names
+    }
+
+    /// A source has no file of a zone any more.
+    fn lose_zone(&mut self, key: &SourceKey, name: &Name) {
+        let Some(entry) = self.zones.get_mut(name) else { return };
+        let before = entry.file();
+        entry.lose(key);
+        if entry.file() != before {
+            // As below: whoever asks after the look must not be told of a file that has gone.
+            self.reporting.note(name);
+        }
     }
 
     /// A source has the file of a zone.
@@ -339,9 +346,7 @@ impl Core {
         let names: Vec<Name> = files.iter().map(|(name, _)| name.clone()).collect();
         let mut news = self.sources.replace_zones(key, &names);
         for name in &news {
-            if let Some(entry) = self.zones.get_mut(name) {
-                entry.lose(key);
-            }
+            self.lose_zone(key, name);
         }
         for (name, path) in files.iter() {
             if self.zones.get(name).is_some_and(|entry| entry.is_found_at(key, path)) {
