@@ -198,27 +198,19 @@ impl<'t> Writing<'t> {
             last = None;
         }
         for change in &ready.changes {
-            match (change, last) {
-                (StepChange::Begin { serial, reason, .. }, Some(left))
-                    if *reason == BeganReason::Back || !serial.is_after(left) =>
-                {
-                    all.end_and_begin(left, *serial);
-                    last = Some(*serial);
+            let (serial, reason) = match change {
+                StepChange::Begin { serial, reason, .. } => (*serial, Some(*reason)),
+                StepChange::Step(step) => (step.step.to, None),
+                StepChange::Link(_) => continue,
+            };
+            match last {
+                Some(left) if reason == Some(BeganReason::Back) || !serial.is_after(left) => {
+                    all.end_and_begin(left, serial);
                 }
-                (StepChange::Begin { serial, .. }, _) => {
-                    if !all.is_empty() {
-                        all.go_on_or_begin(*serial);
-                    }
-                    last = Some(*serial);
-                }
-                (StepChange::Step(step), Some(left)) if !step.step.to.is_after(left) => {
-                    all.end(left);
-                    all.begin(step.step.to);
-                    last = Some(step.step.to);
-                }
-                (StepChange::Step(step), _) => last = Some(step.step.to),
-                (StepChange::Link(_), _) => {}
+                _ if reason.is_some() && !all.is_empty() => all.go_on_or_begin(serial),
+                _ => {}
             }
+            last = Some(serial);
         }
         if let Some(told) = &ready.serials {
             all.merge(told);
